@@ -2,6 +2,7 @@ package execution
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -97,4 +98,15 @@ func cutBytes(b []byte) (p, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	return b[:n:n], b[n:], true
+}
+
+// Batch is one append: N events, encoded by AppendEvent. No counts the batches
+// of one attempt from 1; Redis refuses to take the same one twice, which makes
+// a repeated append harmless.
+type Batch struct {
+	No       uint64
+	N        int
+	Data     []byte
+	LogBytes int64           // bytes of stdout and stderr in it
+	Progress json.RawMessage // data of its newest progress event, if any
 }

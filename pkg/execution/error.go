@@ -110,3 +110,8 @@ func (p *problems) err() error {
 	sort.SliceStable(p.fields, func(i, j int) bool { return p.fields[i].Location < p.fields[j].Location })
 	return &Error{Code: Invalid, Message: "the request is not valid", Fields: p.fields}
 }
+
+// ErrFenced says that a write came from an attempt that no longer holds the
+// execution: another has claimed it, or it has ended. The writer must stop its
+// engine and write nothing more.
+var ErrFenced = errors.New("fenced: this attempt no longer holds the execution")
