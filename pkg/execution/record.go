@@ -59,19 +59,6 @@ type Outcome struct {
 	Artifacts int `json:"artifacts"`
 }
 
-// ReturnCode is the exit code as a shell would give it: 128 + n for a signal
-// numbered n, nil where no process ran.
-func (o *Outcome) ReturnCode(signalNumber func(string) int) *int {
-	if o == nil || o.ExitCode != nil || o.Signal == "" {
-		if o == nil {
-			return nil
-		}
-		return o.ExitCode
-	}
-	n := 128 + signalNumber(o.Signal)
-	return &n
-}
-
 // Lease is what a claim gives a worker: the right to write for one attempt.
 // Every write carries it, and is refused once another claim has been made.
 type Lease struct {

@@ -1,0 +1,160 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Claim gives worker the next attempt of a queued execution. token makes a
+// repeated call find the claim that it already has; NewToken makes one. Errors
+// of code Conflict (not queued: somebody else has it, or it has ended) and
+// NotFound are final.
+func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string) (execution.Lease, error) {
+	name, err := json.Marshal(worker)
+	if err != nil {
+		return execution.Lease{}, fmt.Errorf("encode worker name: %w", err)
+	}
+	res, err := s.run(ctx, claimScript, id, token, worker, s.o.LeaseTicks, string(name))
+	if err != nil {
+		return execution.Lease{}, wrap("claim execution", err)
+	}
+	switch res[0] {
+	case "ok":
+		return execution.Lease{ID: id, Attempt: atoi(res[1]), Token: token}, nil
+	case "gone":
+		return execution.Lease{}, gone(id)
+	}
+	return execution.Lease{}, execution.Errorf(execution.Conflict, "execution %s is %s, not queued", id, res[1])
+}
+
+// NewToken makes the random part of a lease.
+func NewToken() string { return randomToken() }
+
+// Append stores a batch of events. It may be repeated with the same batch
+// after any error but ErrFenced.
+func (s *Store) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
+	enc, data := s.codec.encode(b.Data)
+	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress))
+	if err != nil {
+		return wrap("append events", err)
+	}
+	if res[0] != "ok" {
+		return execution.ErrFenced
+	}
+	return nil
+}
+
+// Settlement is what Settle writes.
+type Settlement struct {
+	Outcome execution.Outcome
+	Result  json.RawMessage
+	// Requeue puts the execution back in line after Backoff instead of ending
+	// it; Outcome then only tells why.
+	Requeue bool
+	Backoff time.Duration
+	// IfLost settles for somebody else: only when the lease has run out.
+	IfLost bool
+}
+
+// ErrAlive says that an attempt that was taken for lost has renewed its lease.
+var ErrAlive = fmt.Errorf("the attempt is alive: its lease was renewed")
+
+// Settle ends an attempt. It may be repeated after any error but ErrFenced and
+// ErrAlive. The dispatch number is that of the Asynq task to enqueue after a Requeue.
+func (s *Store) Settle(ctx context.Context, l execution.Lease, st Settlement) (dispatch int, err error) {
+	outcome, ending, err := encodeEnding(&st.Outcome)
+	if err != nil {
+		return 0, err
+	}
+	status := string(st.Outcome.Status)
+	if st.Requeue {
+		status = string(execution.Queued)
+		ending, err = json.Marshal(map[string]any{
+			"status": execution.Queued, "reason": st.Outcome.Reason, "message": st.Outcome.Message,
+			"after_attempt": l.Attempt, "backoff_seconds": st.Backoff.Seconds(),
+		})
+		if err != nil {
+			return 0, fmt.Errorf("encode requeue: %w", err)
+		}
+	}
+	lost := ""
+	if st.IfLost {
+		lost = "1"
+	}
+	res, err := s.run(ctx, settleScript, l.ID, l.Token, status, string(outcome), string(ending),
+		string(st.Result), s.o.Retention.Milliseconds(), lost, st.Backoff.Milliseconds())
+	if err != nil {
+		return 0, wrap("settle execution", err)
+	}
+	switch res[0] {
+	case "ok":
+		return atoi(res[1]), nil
+	case "alive":
+		return 0, ErrAlive
+	}
+	return 0, execution.ErrFenced
+}
+
+// encodeEnding gives the outcome as the record keeps it and as the end event tells it.
+func encodeEnding(o *execution.Outcome) (outcome, ending []byte, err error) {
+	if outcome, err = json.Marshal(o); err != nil {
+		return nil, nil, fmt.Errorf("encode outcome: %w", err)
+	}
+	ending, err = json.Marshal(struct {
+		*execution.Outcome
+		ReturnCode   *int   `json:"return_code"`
+		ErrorMessage string `json:"error_message,omitempty"`
+	}{o, o.ReturnCode(), o.Message})
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode end event: %w", err)
+	}
+	return outcome, ending, nil
+}
+
+// Abandon ends a queued execution that can never run. It reports false when it
+// is no longer queued.
+func (s *Store) Abandon(ctx context.Context, id execution.ID, o execution.Outcome) (bool, error) {
+	outcome, ending, err := encodeEnding(&o)
+	if err != nil {
+		return false, err
+	}
+	res, err := s.run(ctx, abandonScript, id, string(o.Status), string(outcome), string(ending), s.o.Retention.Milliseconds())
+	if err != nil {
+		return false, wrap("abandon execution", err)
+	}
+	return res[0] == "ok", nil
+}
+
+// Cancellation is the answer to Cancel.
+type Cancellation struct {
+	Settled  bool // it was queued and is cancelled now
+	Ended    bool // it had ended before, as Status says
+	Status   execution.Status
+	Dispatch int // number of its newest Asynq task
+}
+
+// Cancel asks for the end of an execution. Repeating it is harmless. An error
+// of code NotFound when there is none.
+func (s *Store) Cancel(ctx context.Context, id execution.ID) (Cancellation, error) {
+	outcome, ending, err := encodeEnding(&execution.Outcome{
+		Status: execution.Cancelled, Reason: execution.ReasonCancelled, Message: "cancelled while it was waiting in line; it never ran",
+	})
+	if err != nil {
+		return Cancellation{}, err
+	}
+	res, err := s.run(ctx, cancelScript, id, string(outcome), string(ending), s.o.Retention.Milliseconds())
+	if err != nil {
+		return Cancellation{}, wrap("cancel execution", err)
+	}
+	if res[0] == "gone" {
+		return Cancellation{}, gone(id)
+	}
+	return Cancellation{
+		Settled: res[0] == "settled", Ended: res[0] == "ended",
+		Status: execution.Status(res[1]), Dispatch: atoi(res[2]),
+	}, nil
+}

@@ -1,0 +1,95 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Created is the answer to Create.
+type Created struct {
+	ID    execution.ID
+	Known bool // the idempotency key was there with the same spec: nothing new was made
+}
+
+// Create accepts an execution, or finds the one that an idempotency key stands
+// for. owner separates the keys of different callers. Errors: QueueFull,
+// IdempotencyUsed, Unavailable, StorageFull.
+func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (Created, error) {
+	body, err := json.Marshal(spec)
+	if err != nil {
+		return Created{}, fmt.Errorf("encode spec: %w", err)
+	}
+	idem := ""
+	if idempotencyKey != "" {
+		idem = digest(owner + "\x00" + idempotencyKey)
+	}
+	id := s.newID(idem)
+	args := []any{
+		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
+		(s.o.MaxQueue + s.partitions - 1) / s.partitions,
+		spec.WebhookURL, idem, digest(string(body)), s.o.IdempotencyTTL.Milliseconds(),
+		randomToken(),
+	}
+	for k, v := range spec.Labels {
+		args = append(args, k+"="+v)
+	}
+	res, err := s.run(ctx, createScript, id, args...)
+	if err != nil {
+		return Created{}, wrap("create execution", err)
+	}
+	switch res[0] {
+	case "new":
+		return Created{ID: id}, nil
+	case "known":
+		return Created{ID: execution.ID(res[1]), Known: true}, nil
+	case "reused":
+		return Created{}, execution.Errorf(execution.IdempotencyUsed, "this Idempotency-Key was used with another request: take a new key for a new execution")
+	case "full":
+		return Created{}, execution.Errorf(execution.QueueFull, "%s executions are waiting, which is the limit (the setting MAX_QUEUE_SIZE); try again later", res[1])
+	}
+	return Created{}, fmt.Errorf("create.lua answered %q", res)
+}
+
+// newID makes an id in the partition of the idempotency key, so that one script
+// can see both. It takes P tries on average.
+func (s *Store) newID(idem string) execution.ID {
+	for {
+		id := execution.NewID(time.Now())
+		if idem == "" || partitionOf(string(id), s.partitions) == partitionOf(idem, s.partitions) {
+			return id
+		}
+	}
+}
+
+// digest shortens what may be long or secret to a key's length: 128 bits.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// randomToken is unique per call: 128 bits.
+func randomToken() string {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic("redisstore: no randomness: " + err.Error())
+	}
+	return hex.EncodeToString(b[:])
+}
+
+func isNil(err error) bool { return errors.Is(err, redis.Nil) }
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}

@@ -1,0 +1,134 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Renewal is the answer to one lease of a Renew.
+type Renewal struct {
+	Fenced bool // the attempt no longer holds its execution
+	Cancel bool // somebody wants it cancelled
+}
+
+// Renew extends leases by LeaseTicks from now, all of a worker's in one call
+// per partition.
+func (s *Store) Renew(ctx context.Context, leases []execution.Lease) (map[execution.ID]Renewal, error) {
+	byPrefix := map[string][]execution.Lease{}
+	for _, l := range leases {
+		p := s.prefixOf(l.ID)
+		byPrefix[p] = append(byPrefix[p], l)
+	}
+	answers := make(map[execution.ID]Renewal, len(leases))
+	for p, group := range byPrefix {
+		args := []any{p, s.o.LeaseTicks}
+		for _, l := range group {
+			args = append(args, string(l.ID), l.Token)
+		}
+		res, err := renewScript.Run(ctx, s.rdb, []string{runKey(p)}, args...).Int64Slice()
+		if err != nil {
+			return answers, wrap("renew leases", err)
+		}
+		for i, l := range group {
+			answers[l.ID] = Renewal{Fenced: res[i] == 0, Cancel: res[i] == 2}
+		}
+	}
+	return answers, nil
+}
+
+// Tick moves the logical clock of every partition on, at most once a second
+// over all callers, and reports whether this call was the one: that caller does
+// the second's reaping. The clock stands still while nobody reaches Redis, so an
+// outage, however long, makes no lease run out.
+func (s *Store) Tick(ctx context.Context) (mine bool, err error) {
+	for k, p := range s.prefixes() {
+		res, err := tickScript.Run(ctx, s.rdb, []string{tickKey(p)}).Int64Slice()
+		if err != nil {
+			return false, wrap("tick", err)
+		}
+		if k == 0 {
+			mine = res[0] == 1
+		}
+	}
+	return mine, nil
+}
+
+// Lost lists up to limit running executions whose lease has run out, with the
+// lease that they were lost under.
+func (s *Store) Lost(ctx context.Context, limit int) ([]execution.Lease, error) {
+	var lost []execution.Lease
+	for _, p := range s.prefixes() {
+		n, err := s.rdb.HGet(ctx, tickKey(p), "n").Int64()
+		if isNil(err) {
+			continue
+		}
+		if err != nil {
+			return nil, wrap("read tick", err)
+		}
+		ids, err := s.rdb.ZRangeByScore(ctx, runKey(p), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(n, 10), Count: int64(limit)}).Result()
+		if err != nil {
+			return nil, wrap("read leases", err)
+		}
+		for _, id := range ids {
+			f, err := s.rdb.HMGet(ctx, recordKey(p, execution.ID(id)), "token", "attempt").Result()
+			if err != nil {
+				return nil, wrap("read lease", err)
+			}
+			token, _ := f[0].(string)
+			attempt, _ := f[1].(string)
+			lost = append(lost, execution.Lease{ID: execution.ID(id), Token: token, Attempt: atoi(attempt)})
+		}
+	}
+	return lost, nil
+}
+
+// Waiting is a queued execution at the head of a line.
+type Waiting struct {
+	ID       execution.ID
+	Queue    string
+	Dispatch int // number of its newest Asynq task
+}
+
+// HeadOfLine lists, per queue, the first limit executions that have been
+// allowed to run for longer than ms milliseconds and still wait. A task that
+// Asynq has lost comes to the head sooner or later, so looking there finds
+// every one of them, however long the line is.
+func (s *Store) HeadOfLine(ctx context.Context, limit int, ms int64) ([]Waiting, error) {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, wrap("read time", err)
+	}
+	before := strconv.FormatInt(millis(now)-ms, 10)
+	var waiting []Waiting
+	for _, p := range s.prefixes() {
+		for _, q := range execution.Queues {
+			ids, err := s.rdb.ZRangeByScore(ctx, queueKey(p, q), &redis.ZRangeBy{Min: "-inf", Max: before, Count: int64(limit)}).Result()
+			if err != nil {
+				return nil, wrap("read line", err)
+			}
+			for _, id := range ids {
+				n, err := s.rdb.HGet(ctx, recordKey(p, execution.ID(id)), "dispatch").Int()
+				if isNil(err) {
+					continue
+				}
+				if err != nil {
+					return nil, wrap("read dispatch number", err)
+				}
+				waiting = append(waiting, Waiting{ID: execution.ID(id), Queue: q, Dispatch: n})
+			}
+		}
+	}
+	return waiting, nil
+}
+
+// Redispatch takes the next dispatch number for a queued execution whose task
+// with number dispatch is missing; 0 when that is no longer so.
+func (s *Store) Redispatch(ctx context.Context, id execution.ID, dispatch int) (int, error) {
+	p := s.prefixOf(id)
+	n, err := redispatchScript.Run(ctx, s.rdb, []string{recordKey(p, id)}, p, string(id), dispatch).Int()
+	return n, wrap("redispatch execution", err)
+}

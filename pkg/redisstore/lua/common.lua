@@ -1,0 +1,38 @@
+-- Put before every script that concerns one execution.
+-- KEYS[1] record   ARGV[1] prefix of the partition   ARGV[2] id
+-- Other keys are computed from the prefix: they share its hash tag and so its slot.
+local prefix, id = ARGV[1], ARGV[2]
+local rec, ev = KEYS[1], ARGV[1] .. 'ev:' .. ARGV[2]
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+local function int(n) return string.format('%.0f', n) end
+
+local function tick() return tonumber(redis.call('HGET', prefix .. 'tick', 'n') or '0') end
+
+-- emit writes one event of Longhaul's own; data is a JSON object as a string.
+local function emit(kind, attempt, data)
+  local seq = redis.call('HINCRBY', rec, 'last', 1)
+  redis.call('XADD', ev, int(seq) .. '-0', 'n', '1', 'enc', 'j', 'data',
+    '{"t":' .. int(now) .. ',"a":' .. attempt .. ',"type":"' .. kind .. '","data":' .. data .. '}')
+  redis.call('PUBLISH', 'lh:bell:' .. id, int(seq))
+end
+
+-- move takes the id from one status index to another.
+local function move(from, to, created)
+  redis.call('ZREM', prefix .. 'status:' .. from, id)
+  redis.call('ZADD', prefix .. 'status:' .. to, created, id)
+end
+
+-- finish makes the execution terminal: record, indexes, end event, webhook.
+local function finish(from, status, outcome, ending, result, retention)
+  local r = redis.call('HMGET', rec, 'created', 'attempt', 'queue', 'hook')
+  redis.call('HSET', rec, 'status', status, 'ended', int(now), 'outcome', outcome)
+  if result ~= '' then redis.call('HSET', rec, 'result', result) end
+  redis.call('ZREM', prefix .. 'run', id)
+  redis.call('ZREM', prefix .. 'q:' .. r[3], id)
+  move(from, status, r[1])
+  redis.call('ZADD', prefix .. 'done', int(now + tonumber(retention)), id)
+  if r[4] then redis.call('ZADD', prefix .. 'hooks', int(now), id) end
+  emit('end', r[2], ending)
+end

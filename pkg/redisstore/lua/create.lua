@@ -1,0 +1,35 @@
+-- Accepts an execution: record, first event, indexes, idempotency key, or nothing at all.
+-- ARGV[3] spec JSON   ARGV[4] queue   ARGV[5] name   ARGV[6] delay ms
+-- ARGV[7] limit on queued executions of this partition, 0 for none
+-- ARGV[8] webhook url or ''   ARGV[9] idempotency key's hash or ''   ARGV[10] hash of the spec   ARGV[11] its TTL ms
+-- ARGV[12] nonce of this call   ARGV[13...] labels as k=v
+-- Returns {'new', created} | {'known', id} | {'reused'} | {'full', queued}
+local idem = prefix .. 'idem:' .. ARGV[9]
+if ARGV[9] ~= '' then
+  local seen = redis.call('GET', idem)
+  if seen then
+    local known, hash = string.match(seen, '^(%S+) (%S+)$')
+    -- Repeated by our own client after a lost reply: the same id is not "known", it is ours.
+    if known ~= id then
+      if hash ~= ARGV[10] then return {'reused'} end
+      return {'known', known}
+    end
+  end
+end
+local had = redis.call('HMGET', rec, 'nonce', 'created')
+if had[1] == ARGV[12] then return {'new', had[2]} end
+if had[1] then return redis.error_reply('EXISTS an execution with this id exists') end
+local waiting = redis.call('ZCARD', prefix .. 'status:queued')
+if tonumber(ARGV[7]) > 0 and waiting >= tonumber(ARGV[7]) then return {'full', tostring(waiting)} end
+
+local eligible = now + tonumber(ARGV[6])
+redis.call('HSET', rec, 'spec', ARGV[3], 'queue', ARGV[4], 'status', 'queued', 'attempt', '0', 'last', '0',
+  'created', int(now), 'eligible', int(eligible), 'nonce', ARGV[12], 'dispatch', '1')
+if ARGV[8] ~= '' then redis.call('HSET', rec, 'hook', ARGV[8]) end
+redis.call('ZADD', prefix .. 'q:' .. ARGV[4], int(eligible), id)
+redis.call('ZADD', prefix .. 'status:queued', int(now), id)
+redis.call('ZADD', prefix .. 'name:' .. ARGV[5], int(now), id)
+for i = 13, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
+if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
+emit('status', 0, '{"status":"queued","queue":"' .. ARGV[4] .. '"}')
+return {'new', int(now)}

@@ -1,0 +1,9 @@
+-- Takes due webhooks for a while, so that two replicas do not send the same one at once.
+-- KEYS[1] the index of due webhooks   ARGV[1] limit   ARGV[2] ms to hold them
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[1])
+for _, id in ipairs(ids) do
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[2])), id)
+end
+return ids

@@ -1,0 +1,27 @@
+-- Ends an attempt: the execution becomes terminal, or goes back in line.
+-- ARGV[3] token   ARGV[4] status ('queued' = back in line)   ARGV[5] outcome JSON   ARGV[6] data of the event
+-- ARGV[7] result JSON or ''   ARGV[8] retention ms   ARGV[9] '1': only if the lease has run out
+-- ARGV[10] ms to wait before the next attempt
+-- Returns {'ok', dispatch} | {'fenced', status or ''} | {'alive'}
+local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled')
+if not r[1] then return {'fenced', ''} end
+-- The same settle again, after a lost reply.
+if r[7] == ARGV[3] then return {'ok', r[6]} end
+if r[1] ~= 'running' or r[2] ~= ARGV[3] then return {'fenced', r[1]} end
+if ARGV[9] == '1' then
+  local ends = redis.call('ZSCORE', prefix .. 'run', id)
+  if ends and tonumber(ends) > tick() then return {'alive'} end
+end
+redis.call('HSET', rec, 'settled', ARGV[3])
+if ARGV[4] ~= 'queued' then
+  finish('running', ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
+  return {'ok', r[6]}
+end
+local eligible = int(now + tonumber(ARGV[10]))
+local dispatch = int(tonumber(r[6]) + 1)
+redis.call('HSET', rec, 'status', 'queued', 'eligible', eligible, 'dispatch', dispatch, 'token', '')
+redis.call('ZREM', prefix .. 'run', id)
+redis.call('ZADD', prefix .. 'q:' .. r[4], eligible, id)
+move('running', 'queued', r[3])
+emit('status', r[5], ARGV[6])
+return {'ok', dispatch}

@@ -1,0 +1,109 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Fields of the record hash. Numbers are decimal strings, instants Unix
+// milliseconds of Redis' own clock, so that replicas with different clocks agree.
+//
+//	spec queue status attempt token worker     what, where it stands, who holds it
+//	created eligible started ended cancel      instants
+//	last batch bytes progress                  the event stream: newest number, newest batch of the attempt, output
+//	outcome result                             how it ended
+//	dispatch nonce settled hook                number of the Asynq task, create's and settle's marks against repetition, webhook
+
+// Get reads a record; an error of code NotFound when there is none.
+func (s *Store) Get(ctx context.Context, id execution.ID) (*execution.Record, error) {
+	f, err := s.rdb.HGetAll(ctx, recordKey(s.prefixOf(id), id)).Result()
+	if err != nil {
+		return nil, wrap("read record", err)
+	}
+	if len(f) == 0 {
+		return nil, gone(id)
+	}
+	return parseRecord(id, f)
+}
+
+func parseRecord(id execution.ID, f map[string]string) (*execution.Record, error) {
+	r := &execution.Record{
+		ID: id, Status: execution.Status(f["status"]), Worker: f["worker"],
+		CreatedAt: fromMillis(f["created"]), EligibleAt: fromMillis(f["eligible"]),
+		StartedAt: fromMillis(f["started"]), EndedAt: fromMillis(f["ended"]),
+		CancelRequestedAt: fromMillis(f["cancel"]),
+	}
+	r.Attempt, _ = strconv.Atoi(f["attempt"])
+	r.LogBytes, _ = strconv.ParseInt(f["bytes"], 10, 64)
+	last, _ := strconv.ParseUint(f["last"], 10, 64)
+	r.Last = execution.Cursor(last)
+	if err := json.Unmarshal([]byte(f["spec"]), &r.Spec); err != nil {
+		return nil, fmt.Errorf("record %s holds a spec that cannot be read: %w", id, err)
+	}
+	if v := f["outcome"]; v != "" {
+		r.Outcome = &execution.Outcome{}
+		if err := json.Unmarshal([]byte(v), r.Outcome); err != nil {
+			return nil, fmt.Errorf("record %s holds an outcome that cannot be read: %w", id, err)
+		}
+	}
+	if v := f["progress"]; v != "" {
+		r.Progress = json.RawMessage(v)
+	}
+	if v := f["result"]; v != "" {
+		r.Result = json.RawMessage(v)
+	}
+	return r, nil
+}
+
+// Position counts the executions before this one in its line: 0 is next. It is
+// -1 when the execution is not queued.
+func (s *Store) Position(ctx context.Context, r *execution.Record) (int, error) {
+	if r.Status != execution.Queued {
+		return -1, nil
+	}
+	own := s.prefixOf(r.ID)
+	pipe := s.rdb.Pipeline()
+	rank := pipe.ZRank(ctx, queueKey(own, r.Spec.Queue), string(r.ID))
+	before := "(" + strconv.FormatInt(millis(r.EligibleAt), 10)
+	var others []interface{ Val() int64 }
+	for _, p := range s.prefixes() {
+		if p != own {
+			others = append(others, pipe.ZCount(ctx, queueKey(p, r.Spec.Queue), "-inf", before))
+		}
+	}
+	_, err := pipe.Exec(ctx)
+	if isNil(err) {
+		return -1, nil // claimed or cancelled meanwhile
+	}
+	if err != nil {
+		return 0, wrap("read position", err)
+	}
+	n := rank.Val()
+	for _, c := range others {
+		n += c.Val()
+	}
+	return int(n), nil
+}
+
+// Stats counts what waits and what runs.
+func (s *Store) Stats(ctx context.Context) (execution.QueueStats, error) {
+	pipe := s.rdb.Pipeline()
+	var queued, running []interface{ Val() int64 }
+	for _, p := range s.prefixes() {
+		queued = append(queued, pipe.ZCard(ctx, statusKey(p, execution.Queued)))
+		running = append(running, pipe.ZCard(ctx, statusKey(p, execution.Running)))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return execution.QueueStats{}, wrap("count executions", err)
+	}
+	var st execution.QueueStats
+	for i := range queued {
+		st.Queued += queued[i].Val()
+		st.Running += running[i].Val()
+	}
+	return st, nil
+}

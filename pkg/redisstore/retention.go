@@ -1,0 +1,46 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Expired lists up to limit executions whose retention is over, oldest first.
+func (s *Store) Expired(ctx context.Context, limit int) ([]execution.ID, error) {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, wrap("read time", err)
+	}
+	var expired []execution.ID
+	for _, p := range s.prefixes() {
+		ids, err := s.rdb.ZRangeByScore(ctx, doneKey(p), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(millis(now), 10), Count: int64(limit)}).Result()
+		if err != nil {
+			return nil, wrap("read expired", err)
+		}
+		for _, id := range ids {
+			expired = append(expired, execution.ID(id))
+		}
+	}
+	return expired, nil
+}
+
+// Purge takes an execution whose retention is over out of Redis: record,
+// events and every index entry. Repeating it is harmless.
+func (s *Store) Purge(ctx context.Context, id execution.ID) error {
+	r, err := s.Get(ctx, id)
+	if execution.CodeOf(err) == execution.NotFound {
+		r = &execution.Record{ID: id} // a purge that was cut off: the indexes may remain
+	} else if err != nil {
+		return err
+	}
+	args := []any{s.prefixOf(id), string(id), r.Spec.Name()}
+	for k, v := range r.Spec.Labels {
+		args = append(args, k+"="+v)
+	}
+	err = purgeScript.Run(ctx, s.rdb, []string{recordKey(s.prefixOf(id), id)}, args...).Err()
+	return wrap("purge execution", err)
+}

@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// schemaVersion is raised when the meaning of a key changes; an older or newer
+// program then refuses to touch the data.
+const schemaVersion = 1
+
+// Options of a Store. Zero values get the defaults that DESIGN names.
+type Options struct {
+	Partitions     int           // taken at the very first start only; then Redis' own number holds
+	Retention      time.Duration // how long a settled execution is kept
+	IdempotencyTTL time.Duration
+	MaxQueue       int // queued executions at most; 0 = no limit
+	LeaseTicks     int // a lease not renewed for so many ticks (seconds) is lost
+}
+
+// Store is Longhaul's state in Redis. It is safe for concurrent use.
+type Store struct {
+	rdb        redis.UniversalClient
+	o          Options
+	partitions int
+	codec      codec
+	ready      atomic.Bool // meta was read: partitions is Redis' own number
+}
+
+// New makes a Store on a client from Dial. It does not call Redis: Ready does.
+func New(rdb redis.UniversalClient, o Options) *Store {
+	o.Partitions = max(1, o.Partitions)
+	if o.Retention <= 0 {
+		o.Retention = 7 * 24 * time.Hour
+	}
+	if o.IdempotencyTTL <= 0 {
+		o.IdempotencyTTL = 24 * time.Hour
+	}
+	if o.LeaseTicks <= 0 {
+		o.LeaseTicks = 15
+	}
+	return &Store{rdb: rdb, o: o, partitions: o.Partitions, codec: newCodec()}
+}
+
+// Ready reads, or at the very first start fixes, what must never change: the
+// schema version and the number of partitions. Call it until it succeeds,
+// before anything else. Only an error of code Conflict is final.
+func (s *Store) Ready(ctx context.Context) error {
+	if s.ready.Load() {
+		return nil
+	}
+	pipe := s.rdb.TxPipeline()
+	pipe.HSetNX(ctx, keyMeta, "version", schemaVersion)
+	pipe.HSetNX(ctx, keyMeta, "partitions", s.partitions)
+	got := pipe.HMGet(ctx, keyMeta, "version", "partitions")
+	if _, err := pipe.Exec(ctx); err != nil {
+		return wrap("read "+keyMeta, err)
+	}
+	version, _ := strconv.Atoi(fmt.Sprint(got.Val()[0]))
+	n, _ := strconv.Atoi(fmt.Sprint(got.Val()[1]))
+	if version != schemaVersion {
+		return execution.Errorf(execution.Conflict, "the data in Redis is of schema version %d and this program speaks version %d: run the matching release, or point REDIS_URL at an empty database", version, schemaVersion)
+	}
+	if n != s.partitions {
+		if s.o.Partitions != 1 {
+			return execution.Errorf(execution.Conflict, "PARTITIONS is %d but Redis was set up with %d: it is fixed at the first start", s.o.Partitions, n)
+		}
+		s.partitions = n
+	}
+	s.ready.Store(true)
+	return nil
+}
+
+// Ping reports whether Redis answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return wrap("ping", s.rdb.Ping(ctx).Err())
+}
+
+// prefixes lists all partitions.
+func (s *Store) prefixes() []string {
+	all := make([]string, s.partitions)
+	for k := range all {
+		all[k] = prefix(k)
+	}
+	return all
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMillis(v string) time.Time {
+	ms, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,552 @@
+package redisstore_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func spec() *execution.Spec {
+	s := &execution.Spec{Command: "python", Args: []string{"main.py"}}
+	s.Normalize(execution.DefaultLimits())
+	return s
+}
+
+func create(t *testing.T, st *redisstore.Store, s *execution.Spec) execution.ID {
+	t.Helper()
+	c, err := st.Create(t.Context(), s, "", "")
+	if err != nil {
+		t.Fatalf("create: %v", err)
+	}
+	return c.ID
+}
+
+func claim(t *testing.T, st *redisstore.Store, id execution.ID) execution.Lease {
+	t.Helper()
+	l, err := st.Claim(t.Context(), id, "worker-1", redisstore.NewToken())
+	if err != nil {
+		t.Fatalf("claim: %v", err)
+	}
+	return l
+}
+
+func get(t *testing.T, st *redisstore.Store, id execution.ID) *execution.Record {
+	t.Helper()
+	r, err := st.Get(t.Context(), id)
+	if err != nil {
+		t.Fatalf("get: %v", err)
+	}
+	return r
+}
+
+func read(t *testing.T, st *redisstore.Store, id execution.ID, after execution.Cursor) []execution.Event {
+	t.Helper()
+	events, err := st.Read(t.Context(), id, after, 1<<20)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return events
+}
+
+func types(events []execution.Event) []string {
+	var got []string
+	for _, e := range events {
+		name := string(e.Type)
+		if e.Type == execution.EventStatus || e.Type == execution.EventEnd {
+			var d struct {
+				Status string `json:"status"`
+			}
+			_ = json.Unmarshal(e.Data, &d)
+			name += ":" + d.Status
+		}
+		got = append(got, fmt.Sprintf("%d %s", e.Seq, name))
+	}
+	return got
+}
+
+func batch(no uint64, text ...string) execution.Batch {
+	b := execution.Batch{No: no}
+	for _, s := range text {
+		e := execution.Event{Type: execution.EventLog, Stream: execution.Stdout, Time: time.Now(), Attempt: 1, Bytes: []byte(s)}
+		b.Data = execution.AppendEvent(b.Data, &e)
+		b.N++
+		b.LogBytes += int64(len(s))
+	}
+	return b
+}
+
+func completed() redisstore.Settlement {
+	code := 0
+	return redisstore.Settlement{Outcome: execution.Outcome{Status: execution.Completed, Reason: execution.ReasonExited, ExitCode: &code, Attempt: 1}}
+}
+
+func expect[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+func TestAnExecutionGoesThroughItsLifeWithNumberedEvents(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	if err := st.Append(t.Context(), l, batch(1, "one\n", "two\n")); err != nil {
+		t.Fatal(err)
+	}
+	end := completed()
+	end.Result = json.RawMessage(`{"answer":42}`)
+	if _, err := st.Settle(t.Context(), l, end); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"1 status:queued", "2 status:running", "3 log", "4 log", "5 end:completed"}
+	if got := types(read(t, st, id, 0)); !slices.Equal(got, want) {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+	r := get(t, st, id)
+	expect(t, "status", r.Status, execution.Completed)
+	expect(t, "attempt", r.Attempt, 1)
+	expect(t, "last", r.Last, execution.Cursor(5))
+	expect(t, "log bytes", r.LogBytes, int64(8))
+	expect(t, "result", string(r.Result), `{"answer":42}`)
+	if r.EndedAt.IsZero() || r.Outcome == nil || *r.Outcome.ExitCode != 0 {
+		t.Errorf("record lacks its end: %+v", r)
+	}
+}
+
+func TestReadingFromAnyCursorGivesExactlyTheRest(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	for no := range uint64(40) {
+		text := make([]string, 1+no%7)
+		for i := range text {
+			text[i] = strings.Repeat("x", int(no)*10)
+		}
+		if err := st.Append(t.Context(), l, batch(no+1, text...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := get(t, st, id).Last
+	for after := execution.Cursor(0); after <= last; after++ {
+		next := after
+		for _, e := range read(t, st, id, after) {
+			if next++; e.Seq != next {
+				t.Fatalf("after %d: event %d follows %d", after, e.Seq, next-1)
+			}
+		}
+		if next != last {
+			t.Fatalf("after %d: stopped at %d of %d", after, next, last)
+		}
+	}
+}
+
+func TestARepeatedWriteChangesNothing(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	token := redisstore.NewToken()
+	for range 2 {
+		l, err := st.Claim(t.Context(), id, "w", token)
+		if err != nil || l.Attempt != 1 {
+			t.Fatalf("claim again: attempt %d, %v", l.Attempt, err)
+		}
+	}
+	l := execution.Lease{ID: id, Attempt: 1, Token: token}
+	for range 3 {
+		if err := st.Append(t.Context(), l, batch(1, "a", "b")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if _, err := st.Settle(t.Context(), l, completed()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"1 status:queued", "2 status:running", "3 log", "4 log", "5 end:completed"}
+	if got := types(read(t, st, id, 0)); !slices.Equal(got, want) {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+}
+
+func TestAStaleAttemptIsFenced(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	old := claim(t, st, id)
+	if _, err := st.Settle(t.Context(), old, redisstore.Settlement{Requeue: true, Outcome: execution.Outcome{Reason: execution.ReasonInterrupted}}); err != nil {
+		t.Fatal(err)
+	}
+	fresh := claim(t, st, id)
+	expect(t, "attempt", fresh.Attempt, 2)
+	if err := st.Append(t.Context(), old, batch(2, "zombie")); !errors.Is(err, execution.ErrFenced) {
+		t.Errorf("append of the old attempt: %v", err)
+	}
+	if _, err := st.Settle(t.Context(), old, completed()); err != nil {
+		t.Errorf("the old attempt's own settle, repeated, must stay harmless: %v", err)
+	}
+	expect(t, "status", get(t, st, id).Status, execution.Running)
+	other := old
+	other.Token = "guessed"
+	if _, err := st.Settle(t.Context(), other, completed()); !errors.Is(err, execution.ErrFenced) {
+		t.Errorf("settle with a foreign token: %v", err)
+	}
+	ren, err := st.Renew(t.Context(), []execution.Lease{old, fresh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "renewal of the fresh lease", ren[id], redisstore.Renewal{}) // same id: the later answer
+	if err := st.Append(t.Context(), fresh, batch(1, "second attempt")); err != nil {
+		t.Errorf("append of the new attempt: %v", err)
+	}
+}
+
+func TestOnlyOneOfManyWorkersGetsTheClaim(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	var won, refused int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			_, err := st.Claim(t.Context(), id, fmt.Sprint("w", i), redisstore.NewToken())
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			} else if execution.CodeOf(err) == execution.Conflict {
+				refused++
+			} else {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	expect(t, "won", won, 1)
+	expect(t, "refused", refused, 19)
+}
+
+func TestAnIdempotencyKeyStandsForOneExecution(t *testing.T) {
+	for _, partitions := range []int{1, 7} {
+		st, _ := redistest.Store(t, redisstore.Options{Partitions: partitions})
+		var mu sync.Mutex
+		ids := map[execution.ID]int{}
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				c, err := st.Create(t.Context(), spec(), "alice", "key-1")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				ids[c.ID]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		expect(t, "executions made", len(ids), 1)
+		other := spec()
+		other.Args = []string{"other.py"}
+		if _, err := st.Create(t.Context(), other, "alice", "key-1"); execution.CodeOf(err) != execution.IdempotencyUsed {
+			t.Errorf("another body with the key: %v", err)
+		}
+		if c, err := st.Create(t.Context(), other, "bob", "key-1"); err != nil || c.Known {
+			t.Errorf("another caller's same key: %+v, %v", c, err)
+		}
+	}
+}
+
+func TestPositionsCountThoseBefore(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	var ids []execution.ID
+	for range 5 {
+		ids = append(ids, create(t, st, spec()))
+	}
+	slices.SortFunc(ids, func(a, b execution.ID) int { // within a millisecond the id decides
+		return cmp.Or(get(t, st, a).EligibleAt.Compare(get(t, st, b).EligibleAt), cmp.Compare(a, b))
+	})
+	later := spec()
+	later.DelaySeconds = 3600
+	ids = append(ids, create(t, st, later))
+	for i, id := range ids {
+		n, err := st.Position(t.Context(), get(t, st, id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "position", n, i)
+	}
+	claim(t, st, ids[0])
+	n, _ := st.Position(t.Context(), get(t, st, ids[3]))
+	expect(t, "position after a claim", n, 2)
+	n, _ = st.Position(t.Context(), get(t, st, ids[0]))
+	expect(t, "position of a running one", n, -1)
+}
+
+func TestAFullQueueTakesNoMore(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{MaxQueue: 2})
+	create(t, st, spec())
+	id := create(t, st, spec())
+	if _, err := st.Create(t.Context(), spec(), "", ""); execution.CodeOf(err) != execution.QueueFull || !strings.Contains(err.Error(), "MAX_QUEUE_SIZE") {
+		t.Errorf("third: %v", err)
+	}
+	claim(t, st, id)
+	create(t, st, spec())
+}
+
+func TestCancelEndsAQueuedOneAndAsksARunningOne(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	queued := create(t, st, spec())
+	c, err := st.Cancel(t.Context(), queued)
+	if err != nil || !c.Settled {
+		t.Fatalf("queued: %+v, %v", c, err)
+	}
+	expect(t, "status", get(t, st, queued).Status, execution.Cancelled)
+	if _, err := st.Claim(t.Context(), queued, "w", "t"); execution.CodeOf(err) != execution.Conflict {
+		t.Errorf("claim of a cancelled one: %v", err)
+	}
+	running := create(t, st, spec())
+	l := claim(t, st, running)
+	if c, err = st.Cancel(t.Context(), running); err != nil || c.Settled || c.Ended {
+		t.Fatalf("running: %+v, %v", c, err)
+	}
+	first := get(t, st, running).CancelRequestedAt
+	if _, err := st.Cancel(t.Context(), running); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "instant of the request", get(t, st, running).CancelRequestedAt, first)
+	ren, err := st.Renew(t.Context(), []execution.Lease{l})
+	if err != nil || !ren[running].Cancel {
+		t.Errorf("renewal does not tell of the cancel: %+v, %v", ren, err)
+	}
+	if _, err := st.Settle(t.Context(), l, completed()); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = st.Cancel(t.Context(), running); err != nil || !c.Ended || c.Status != execution.Completed {
+		t.Errorf("ended: %+v, %v", c, err)
+	}
+	if _, err := st.Cancel(t.Context(), "exec_1_aaaaaaaaa"); execution.CodeOf(err) != execution.NotFound {
+		t.Errorf("unknown: %v", err)
+	}
+}
+
+func TestALeaseIsLostByTicksAndNotByTime(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{LeaseTicks: 2})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	if lost, err := st.Lost(t.Context(), 10); err != nil || len(lost) != 0 {
+		t.Fatalf("lost at once: %v, %v", lost, err)
+	}
+	for ticks := 0; ticks < 2; {
+		mine, err := st.Tick(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mine {
+			ticks++
+		}
+	}
+	lost, err := st.Lost(t.Context(), 10)
+	if err != nil || len(lost) != 1 || lost[0] != l {
+		t.Fatalf("after two ticks: %v, %v", lost, err)
+	}
+	if _, err := st.Renew(t.Context(), []execution.Lease{l}); err != nil {
+		t.Fatal(err)
+	}
+	settle := redisstore.Settlement{Outcome: execution.Outcome{Status: execution.Errored, Reason: execution.ReasonWorkerLost}, IfLost: true}
+	if _, err := st.Settle(t.Context(), lost[0], settle); !errors.Is(err, redisstore.ErrAlive) {
+		t.Errorf("a renewed lease was taken: %v", err)
+	}
+}
+
+func TestListsAreFilteredAndPaged(t *testing.T) {
+	for _, partitions := range []int{1, 3} {
+		st, _ := redistest.Store(t, redisstore.Options{Partitions: partitions})
+		for i := range 25 {
+			s := spec()
+			s.Labels = map[string]string{"team": []string{"red", "blue"}[i%2]}
+			id := create(t, st, s)
+			if i%5 == 0 {
+				claim(t, st, id)
+			}
+		}
+		count := func(q execution.ListQuery) (n int) {
+			q.Limit = 4
+			var before *execution.Record
+			for {
+				page, err := st.List(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range page.Records {
+					if before != nil && (r.CreatedAt.After(before.CreatedAt) || r.ID == before.ID) {
+						t.Fatalf("%s does not come after %s", r.ID, before.ID)
+					}
+					before = r
+				}
+				n += len(page.Records)
+				if page.Next == "" {
+					return n
+				}
+				q.Cursor = page.Next
+			}
+		}
+		expect(t, "all", count(execution.ListQuery{}), 25)
+		expect(t, "running", count(execution.ListQuery{Status: []execution.Status{execution.Running}}), 5)
+		expect(t, "red", count(execution.ListQuery{Labels: map[string]string{"team": "red"}}), 13)
+		expect(t, "red and running", count(execution.ListQuery{Labels: map[string]string{"team": "red"}, Status: []execution.Status{execution.Running}}), 3)
+		expect(t, "by name", count(execution.ListQuery{Engine: "python"}), 25)
+		expect(t, "by another name", count(execution.ListQuery{Engine: "node"}), 0)
+		if _, err := st.List(t.Context(), execution.ListQuery{Cursor: "x"}); execution.CodeOf(err) != execution.Invalid {
+			t.Errorf("bad cursor: %v", err)
+		}
+	}
+}
+
+func TestRetentionLeavesNoKeyBehind(t *testing.T) {
+	st, srv := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
+	for i := range 20 {
+		s := spec()
+		s.Labels = map[string]string{"n": fmt.Sprint(i)}
+		s.WebhookURL = "https://example.com/hook"
+		id := create(t, st, s)
+		l := claim(t, st, id)
+		_ = st.Append(t.Context(), l, batch(1, "x"))
+		if _, err := st.Settle(t.Context(), l, completed()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for purged := 0; purged < 20; {
+		ids, err := st.Expired(t.Context(), 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			if err := st.Purge(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			purged++
+		}
+	}
+	rdb, _ := redisstore.Dial(srv.URL)
+	defer rdb.Close()
+	keys, err := rdb.Keys(t.Context(), "*").Result()
+	if err != nil || !slices.Equal(keys, []string{"lh:meta"}) {
+		t.Errorf("left behind: %v, %v", keys, err)
+	}
+}
+
+func TestBellsRingForEveryChangeAndForCancels(t *testing.T) {
+	st, srv := redistest.Store(t, redisstore.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	wanted := make(chan execution.ID, 1)
+	bells := st.NewBells(ctx, func(id execution.ID) { wanted <- id })
+	done := make(chan error, 1)
+	go func() { done <- bells.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	id := create(t, st, spec())
+	ring, stop := bells.Listen(id)
+	defer stop()
+	<-ring // confirmed
+	l := claim(t, st, id)
+	<-ring
+	if _, err := st.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "cancel of", <-wanted, id)
+
+	// Every pub/sub connection dies: the listener is rung again once it is back.
+	rdb, _ := redisstore.Dial(srv.URL)
+	defer rdb.Close()
+	if err := rdb.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err(); err != nil {
+		t.Fatal(err)
+	}
+	<-ring
+	if _, err := st.Settle(t.Context(), l, completed()); err != nil {
+		t.Fatal(err)
+	}
+	<-ring
+}
+
+func TestRedisAwayAndFullAreToldApart(t *testing.T) {
+	srv := redistest.Start(t, "--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
+	st := redistest.Open(t, srv, redisstore.Options{})
+	big := spec()
+	big.Args = []string{strings.Repeat("x", 60<<10)}
+	var err error
+	for range 100 {
+		if _, err = st.Create(t.Context(), big, "", ""); err != nil {
+			break
+		}
+	}
+	expect(t, "code when full", execution.CodeOf(err), execution.StorageFull)
+	srv.Kill()
+	_, err = st.Create(t.Context(), spec(), "", "")
+	expect(t, "code when away", execution.CodeOf(err), execution.Unavailable)
+}
+
+func TestAdviceNamesWhatPutsExecutionsAtRisk(t *testing.T) {
+	risky := redistest.Open(t, redistest.Start(t, "--maxmemory-policy", "allkeys-lru"), redisstore.Options{})
+	advice, err := risky.Advise(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings []string
+	for _, a := range advice {
+		settings = append(settings, a.Setting)
+	}
+	if !slices.Equal(settings, []string{"maxmemory-policy", "appendonly"}) {
+		t.Errorf("advice is %v", advice)
+	}
+	safe := redistest.Open(t, redistest.Start(t, "--appendonly", "yes"), redisstore.Options{})
+	if advice, err := safe.Advise(t.Context()); err != nil || len(advice) != 0 {
+		t.Errorf("advice for a safe server: %v, %v", advice, err)
+	}
+}
+
+func TestTheNumberOfPartitionsIsFixedAtTheFirstStart(t *testing.T) {
+	srv := redistest.Start(t)
+	redistest.Open(t, srv, redisstore.Options{Partitions: 4})
+	later := redistest.Open(t, srv, redisstore.Options{}) // 1 means: what Redis says
+	id := create(t, later, spec())
+	expect(t, "status", get(t, later, id).Status, execution.Queued)
+	rdb, _ := redisstore.Dial(srv.URL)
+	defer rdb.Close()
+	if err := redisstore.New(rdb, redisstore.Options{Partitions: 8}).Ready(t.Context()); execution.CodeOf(err) != execution.Conflict {
+		t.Errorf("another number: %v", err)
+	}
+}
+
+func TestURLsOfEveryKindAreReadAndNeverRepeated(t *testing.T) {
+	for _, url := range []string{
+		"redis://u:secret@h:1/2", "rediss://h:1", "redis+sentinel://u:p@a:1,b:2/mymaster/0", "redis+cluster://u:p@a:1,b:2",
+	} {
+		rdb, err := redisstore.Dial(url)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		_ = rdb.Close()
+	}
+	for _, url := range []string{"", "h:1", "http://secret@h", "redis://u:secret@h:port/x", "redis+sentinel://u:secret@%zz"} {
+		if _, err := redisstore.Dial(url); err == nil {
+			t.Errorf("%s was taken", url)
+		} else if strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "REDIS_URL") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
