@@ -1,0 +1,11 @@
+package process
+
+// What tests may see, and nobody else.
+
+func ShimPID(p *Process) int { return p.shim.os.Pid }
+
+func (p *Pool) Shims() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.shims)
+}

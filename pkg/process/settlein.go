@@ -1,0 +1,61 @@
+package process
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// settleIn gives the shim, once, what its engines inherit from it or rely on.
+func settleIn() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become subreaper: %w", err)
+	}
+	// An engine, and all below it, gains nothing by executing a set-user-id program. Per thread, and this is the one that forks.
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	// One byte, not zero: zero still lets a core_pattern with a pipe store the whole memory of the engine, one does not (core(5)).
+	if unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}, nil) != nil {
+		_ = unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+	}
+	// The kernel, when out of memory, shall take the engine and not the worker. Raising needs no privilege; best effort.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
+	closeOnExec()
+	defaultSignals()
+	return nil
+}
+
+// closeOnExec marks all but the standard three: the socket, and whatever the worker itself had inherited without the mark.
+func closeOnExec() {
+	if unix.CloseRange(socketFD, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	entries, _ := os.ReadDir("/proc/self/fd") // Linux before 5.11
+	for _, entry := range entries {
+		var fd int
+		if _, err := fmt.Sscan(entry.Name(), &fd); err == nil && fd >= socketFD {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
+// defaultSignals undoes what the worker may have inherited as ignored (nohup ignores SIGHUP, some service managers SIGPIPE): an engine
+// would inherit it through execve(2). The runtime's own handlers need nothing: execve resets them.
+func defaultSignals() {
+	const lastSignal = 64
+	type action struct { // struct kernel_sigaction; its size is the same on all of Go's 64-bit Linux ports
+		handler, flags, restorer, mask uint64
+	}
+	const ignored = 1 // SIG_IGN
+	for signal := uintptr(1); signal <= lastSignal; signal++ {
+		var was, byDefault action
+		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, 0, uintptr(unsafe.Pointer(&was)), 8, 0, 0)
+		if errno == 0 && was.handler == ignored {
+			_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
+		}
+	}
+}
