@@ -4,10 +4,37 @@
 package dispatch
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
+
+// Records is where executions are kept: redisstore.
+type Records interface {
+	Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error)
+	Cancel(ctx context.Context, id execution.ID) (execution.Cancellation, error)
+	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
+}
+
+// Tasks is the line that workers take from: queue.
+type Tasks interface {
+	Enqueue(ctx context.Context, t execution.Ticket) error
+	Delete(ctx context.Context, t execution.Ticket) error
+}
+
+// Dispatcher starts and cancels executions.
+type Dispatcher struct {
+	records Records
+	tasks   Tasks
+	log     *slog.Logger
+}
+
+// New makes a Dispatcher.
+func New(records Records, tasks Tasks, log *slog.Logger) *Dispatcher {
+	return &Dispatcher{records: records, tasks: tasks, log: log}
+}
 
 // Options of one Submit.
 type Options struct {
@@ -25,12 +52,66 @@ type Receipt struct {
 	Replayed bool // the idempotency key was known: nothing new was started
 }
 
+// Submit accepts an execution. When it returns without an error, the execution
+// is in Redis and will run or end with a reason, whatever happens next.
+func (d *Dispatcher) Submit(ctx context.Context, spec execution.Spec, o Options) (Receipt, error) {
+	c, err := d.records.Create(ctx, &spec, o.Owner, o.IdempotencyKey)
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt := Receipt{Record: c.Record, Position: c.Position, Replayed: c.Known}
+	if c.Known {
+		return receipt, nil
+	}
+	// From here on it is accepted: neither a caller who hangs up nor a failing
+	// Redis may change that. A task that could not be enqueued is found missing
+	// and enqueued by the reaper, some seconds later.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
+	defer cancel()
+	delay := time.Duration(spec.DelaySeconds) * time.Second
+	if err := d.tasks.Enqueue(ctx, execution.TicketFor(c.Record.ID, &spec, firstDispatch, delay)); err != nil {
+		d.log.WarnContext(ctx, "task not enqueued; the reaper will", "execution_id", c.Record.ID, "error", err)
+	}
+	return receipt, nil
+}
+
+const (
+	// firstDispatch is what create.lua gives a new record.
+	firstDispatch = 1
+	// enqueueTimeout bounds how long a caller waits for what the reaper would do as well.
+	enqueueTimeout = 5 * time.Second
+)
+
 // CancelReceipt says what a cancel did.
 type CancelReceipt struct {
 	Record *execution.Record // after the cancel
-	// Settled: it was queued and is cancelled now. Otherwise it runs, and its
-	// worker has been told.
+	// Settled: it is cancelled now. Otherwise it runs, and its worker has been told.
 	Settled bool
 	// RequestedAt is when the first cancel was stored; a repeated one keeps it.
 	RequestedAt time.Time
+}
+
+// Cancel asks for the end of an execution. Repeating it is harmless. One that
+// has ended in another way is an error of code Conflict, that never was one of
+// code NotFound.
+func (d *Dispatcher) Cancel(ctx context.Context, id execution.ID) (CancelReceipt, error) {
+	c, err := d.records.Cancel(ctx, id)
+	if err != nil {
+		return CancelReceipt{}, err
+	}
+	if c.Ended && c.Status != execution.Cancelled {
+		return CancelReceipt{}, execution.Errorf(execution.Conflict, "the execution has already ended as %s; nothing is left to cancel", c.Status)
+	}
+	r, err := d.records.Get(ctx, id)
+	if err != nil {
+		return CancelReceipt{}, err
+	}
+	if c.Settled {
+		// A worker would refuse the task anyway; without this the dashboard
+		// would count it until then.
+		if err := d.tasks.Delete(ctx, execution.TicketFor(id, &r.Spec, c.Dispatch, 0)); err != nil {
+			d.log.InfoContext(ctx, "task of a cancelled execution left for a worker to drop", "execution_id", id, "error", err)
+		}
+	}
+	return CancelReceipt{Record: r, Settled: r.Status == execution.Cancelled, RequestedAt: r.CancelRequestedAt}, nil
 }

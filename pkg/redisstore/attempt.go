@@ -9,26 +9,37 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
+// Claimed is the answer to Claim.
+type Claimed struct {
+	Lease     execution.Lease
+	Spec      execution.Spec
+	StartedAt time.Time // by Redis' clock
+}
+
 // Claim gives worker the next attempt of a queued execution. token makes a
 // repeated call find the claim that it already has; NewToken makes one. Errors
 // of code Conflict (not queued: somebody else has it, or it has ended) and
 // NotFound are final.
-func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string) (execution.Lease, error) {
+func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string) (Claimed, error) {
 	name, err := json.Marshal(worker)
 	if err != nil {
-		return execution.Lease{}, fmt.Errorf("encode worker name: %w", err)
+		return Claimed{}, fmt.Errorf("encode worker name: %w", err)
 	}
 	res, err := s.run(ctx, claimScript, id, token, worker, s.o.LeaseTicks, string(name))
 	if err != nil {
-		return execution.Lease{}, wrap("claim execution", err)
+		return Claimed{}, wrap("claim execution", err)
 	}
 	switch res[0] {
 	case "ok":
-		return execution.Lease{ID: id, Attempt: atoi(res[1]), Token: token}, nil
+		c := Claimed{Lease: execution.Lease{ID: id, Attempt: atoi(res[1]), Token: token}, StartedAt: fromMillis(res[3])}
+		if err := json.Unmarshal([]byte(res[2]), &c.Spec); err != nil {
+			return Claimed{}, fmt.Errorf("record %s holds a spec that cannot be read: %w", id, err)
+		}
+		return c, nil
 	case "gone":
-		return execution.Lease{}, gone(id)
+		return Claimed{}, gone(id)
 	}
-	return execution.Lease{}, execution.Errorf(execution.Conflict, "execution %s is %s, not queued", id, res[1])
+	return Claimed{}, execution.Errorf(execution.Conflict, "execution %s is %s, not queued", id, res[1])
 }
 
 // NewToken makes the random part of a lease.
@@ -129,31 +140,23 @@ func (s *Store) Abandon(ctx context.Context, id execution.ID, o execution.Outcom
 	return res[0] == "ok", nil
 }
 
-// Cancellation is the answer to Cancel.
-type Cancellation struct {
-	Settled  bool // it was queued and is cancelled now
-	Ended    bool // it had ended before, as Status says
-	Status   execution.Status
-	Dispatch int // number of its newest Asynq task
-}
-
 // Cancel asks for the end of an execution. Repeating it is harmless. An error
 // of code NotFound when there is none.
-func (s *Store) Cancel(ctx context.Context, id execution.ID) (Cancellation, error) {
+func (s *Store) Cancel(ctx context.Context, id execution.ID) (execution.Cancellation, error) {
 	outcome, ending, err := encodeEnding(&execution.Outcome{
 		Status: execution.Cancelled, Reason: execution.ReasonCancelled, Message: "cancelled while it was waiting in line; it never ran",
 	})
 	if err != nil {
-		return Cancellation{}, err
+		return execution.Cancellation{}, err
 	}
 	res, err := s.run(ctx, cancelScript, id, string(outcome), string(ending), s.o.Retention.Milliseconds())
 	if err != nil {
-		return Cancellation{}, wrap("cancel execution", err)
+		return execution.Cancellation{}, wrap("cancel execution", err)
 	}
 	if res[0] == "gone" {
-		return Cancellation{}, gone(id)
+		return execution.Cancellation{}, gone(id)
 	}
-	return Cancellation{
+	return execution.Cancellation{
 		Settled: res[0] == "settled", Ended: res[0] == "ended",
 		Status: execution.Status(res[1]), Dispatch: atoi(res[2]),
 	}, nil

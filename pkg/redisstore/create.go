@@ -16,19 +16,13 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
-// Created is the answer to Create.
-type Created struct {
-	ID    execution.ID
-	Known bool // the idempotency key was there with the same spec: nothing new was made
-}
-
 // Create accepts an execution, or finds the one that an idempotency key stands
 // for. owner separates the keys of different callers. Errors: QueueFull,
 // IdempotencyUsed, Unavailable, StorageFull.
-func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (Created, error) {
+func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error) {
 	body, err := json.Marshal(spec)
 	if err != nil {
-		return Created{}, fmt.Errorf("encode spec: %w", err)
+		return execution.Created{}, fmt.Errorf("encode spec: %w", err)
 	}
 	idem := ""
 	if idempotencyKey != "" {
@@ -46,19 +40,35 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 	}
 	res, err := s.run(ctx, createScript, id, args...)
 	if err != nil {
-		return Created{}, wrap("create execution", err)
+		return execution.Created{}, wrap("create execution", err)
 	}
 	switch res[0] {
 	case "new":
-		return Created{ID: id}, nil
+		r := &execution.Record{ID: id, Spec: *spec, Status: execution.Queued, CreatedAt: fromMillis(res[1]), Last: 1}
+		r.EligibleAt = r.CreatedAt.Add(time.Duration(spec.DelaySeconds) * time.Second)
+		return s.created(ctx, execution.Created{Record: r, Position: atoi(res[2])}, s.partitions > 1)
 	case "known":
-		return Created{ID: execution.ID(res[1]), Known: true}, nil
+		r, err := s.Get(ctx, execution.ID(res[1]))
+		if err != nil {
+			return execution.Created{}, err
+		}
+		return s.created(ctx, execution.Created{Record: r, Known: true}, true)
 	case "reused":
-		return Created{}, execution.Errorf(execution.IdempotencyUsed, "this Idempotency-Key was used with another request: take a new key for a new execution")
+		return execution.Created{}, execution.Errorf(execution.IdempotencyUsed, "this Idempotency-Key was used with another request: take a new key for a new execution")
 	case "full":
-		return Created{}, execution.Errorf(execution.QueueFull, "%s executions are waiting, which is the limit (the setting MAX_QUEUE_SIZE); try again later", res[1])
+		return execution.Created{}, execution.Errorf(execution.QueueFull, "%s executions are waiting, which is the limit (the setting MAX_QUEUE_SIZE); try again later", res[1])
 	}
-	return Created{}, fmt.Errorf("create.lua answered %q", res)
+	return execution.Created{}, fmt.Errorf("create.lua answered %q", res)
+}
+
+// created adds the position where the script could not tell it.
+func (s *Store) created(ctx context.Context, c execution.Created, ask bool) (execution.Created, error) {
+	if !ask {
+		return c, nil
+	}
+	n, err := s.Position(ctx, c.Record)
+	c.Position = max(0, n)
+	return c, err
 }
 
 // newID makes an id in the partition of the idempotency key, so that one script

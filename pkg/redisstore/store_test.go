@@ -33,16 +33,16 @@ func create(t *testing.T, st *redisstore.Store, s *execution.Spec) execution.ID 
 	if err != nil {
 		t.Fatalf("create: %v", err)
 	}
-	return c.ID
+	return c.Record.ID
 }
 
 func claim(t *testing.T, st *redisstore.Store, id execution.ID) execution.Lease {
 	t.Helper()
-	l, err := st.Claim(t.Context(), id, "worker-1", redisstore.NewToken())
+	c, err := st.Claim(t.Context(), id, "worker-1", redisstore.NewToken())
 	if err != nil {
 		t.Fatalf("claim: %v", err)
 	}
-	return l
+	return c.Lease
 }
 
 func get(t *testing.T, st *redisstore.Store, id execution.ID) *execution.Record {
@@ -161,9 +161,9 @@ func TestARepeatedWriteChangesNothing(t *testing.T) {
 	id := create(t, st, spec())
 	token := redisstore.NewToken()
 	for range 2 {
-		l, err := st.Claim(t.Context(), id, "w", token)
-		if err != nil || l.Attempt != 1 {
-			t.Fatalf("claim again: attempt %d, %v", l.Attempt, err)
+		c, err := st.Claim(t.Context(), id, "w", token)
+		if err != nil || c.Lease.Attempt != 1 || c.Spec.Command != "python" || c.StartedAt.IsZero() {
+			t.Fatalf("claim again: %+v, %v", c, err)
 		}
 	}
 	l := execution.Lease{ID: id, Attempt: 1, Token: token}
@@ -253,7 +253,7 @@ func TestAnIdempotencyKeyStandsForOneExecution(t *testing.T) {
 					return
 				}
 				mu.Lock()
-				ids[c.ID]++
+				ids[c.Record.ID]++
 				mu.Unlock()
 			})
 		}

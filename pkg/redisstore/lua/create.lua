@@ -3,7 +3,7 @@
 -- ARGV[7] limit on queued executions of this partition, 0 for none
 -- ARGV[8] webhook url or ''   ARGV[9] idempotency key's hash or ''   ARGV[10] hash of the spec   ARGV[11] its TTL ms
 -- ARGV[12] nonce of this call   ARGV[13...] labels as k=v
--- Returns {'new', created} | {'known', id} | {'reused'} | {'full', queued}
+-- Returns {'new', created, place in the partition's line} | {'known', id} | {'reused'} | {'full', queued}
 local idem = prefix .. 'idem:' .. ARGV[9]
 if ARGV[9] ~= '' then
   local seen = redis.call('GET', idem)
@@ -17,7 +17,8 @@ if ARGV[9] ~= '' then
   end
 end
 local had = redis.call('HMGET', rec, 'nonce', 'created')
-if had[1] == ARGV[12] then return {'new', had[2]} end
+local function place() return tostring(redis.call('ZRANK', prefix .. 'q:' .. ARGV[4], id) or 0) end
+if had[1] == ARGV[12] then return {'new', had[2], place()} end
 if had[1] then return redis.error_reply('EXISTS an execution with this id exists') end
 local waiting = redis.call('ZCARD', prefix .. 'status:queued')
 if tonumber(ARGV[7]) > 0 and waiting >= tonumber(ARGV[7]) then return {'full', tostring(waiting)} end
@@ -32,4 +33,4 @@ redis.call('ZADD', prefix .. 'name:' .. ARGV[5], int(now), id)
 for i = 13, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
 if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
 emit('status', 0, '{"status":"queued","queue":"' .. ARGV[4] .. '"}')
-return {'new', int(now)}
+return {'new', int(now), place()}

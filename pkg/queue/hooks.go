@@ -1,0 +1,152 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Asynq 0.26 asks for work by polling: an empty answer is followed by a sleep,
+// half a second on average by default. And it gives up a healthy task when its
+// lease could not be renewed for 30 seconds. Both are decided behind its
+// exported surface, but every step goes through the Redis client that it is
+// given, so two hooks on that client mend both without a fork. They rely on
+// the shape of two commands; hooks_test.go fails when Asynq changes them.
+
+// idlePoll is how long an idle worker waits for a wake before it looks by
+// itself: the price of a lost wake, and the interval for tasks whose delay is over.
+const idlePoll = time.Second
+
+// errorPause keeps Asynq, which does not pause after a failed dequeue, from
+// spinning while Redis is away.
+const errorPause = 250 * time.Millisecond
+
+// leaseExtra is added to every renewal of Asynq's leases, so that no other
+// replica's recoverer takes a task for lost in an outage of Redis. Longhaul's
+// own lease decides who is lost.
+const leaseExtra = 15 * time.Minute
+
+// wakeHook makes an empty dequeue wait for the wake channel.
+type wakeHook struct {
+	queues int             // an empty round is one empty answer per queue
+	wake   <-chan struct{} // buffered by one
+	done   chan struct{}
+	stop   func()
+
+	// Asynq dequeues from one goroutine, so this needs no lock.
+	empty int
+}
+
+func newWakeHook(queues int, wake <-chan struct{}) *wakeHook {
+	done := make(chan struct{})
+	return &wakeHook{queues: queues, wake: wake, done: done, stop: sync.OnceFunc(func() { close(done) })}
+}
+
+// isDequeue knows Asynq's dequeue script by its keys: pending, paused, active, lease.
+func isDequeue(cmd redis.Cmder) bool {
+	if name := cmd.Name(); name != "evalsha" && name != "eval" {
+		return false
+	}
+	args := cmd.Args()
+	if len(args) < 7 {
+		return false
+	}
+	pending, _ := args[3].(string)
+	paused, _ := args[4].(string)
+	return strings.HasSuffix(pending, ":pending") && strings.HasSuffix(paused, ":paused")
+}
+
+func (h *wakeHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if !isDequeue(cmd) {
+			return err
+		}
+		switch {
+		case err == nil:
+			h.empty = 0
+		case errors.Is(err, redis.Nil):
+			if h.empty++; h.empty >= h.queues {
+				h.empty = 0
+				h.wait(idlePoll)
+			}
+		case !redis.HasErrorPrefix(err, "NOSCRIPT"): // that one is followed by EVAL at once
+			h.pause(errorPause)
+		}
+		return err
+	}
+}
+
+// wait ends with a wake, after d, or when the server stops.
+func (h *wakeHook) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-h.wake:
+	case <-timer.C:
+	case <-h.done:
+	}
+}
+
+func (h *wakeHook) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.done:
+	}
+}
+
+func (h *wakeHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *wakeHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// leaseHook makes Asynq's renewals generous and their failures harmless.
+type leaseHook struct{}
+
+// isRenewal knows ZADD asynq:{queue}:lease XX score member ….
+func isRenewal(cmd redis.Cmder) bool {
+	if cmd.Name() != "zadd" {
+		return false
+	}
+	args := cmd.Args()
+	if len(args) < 5 {
+		return false
+	}
+	key, _ := args[1].(string)
+	flag, _ := args[2].(string)
+	return strings.HasPrefix(key, "asynq:{") && strings.HasSuffix(key, ":lease") && strings.EqualFold(flag, "xx")
+}
+
+func (leaseHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if !isRenewal(cmd) {
+			return next(ctx, cmd)
+		}
+		args := cmd.Args()
+		for i := 3; i < len(args); i += 2 {
+			if score, ok := args[i].(float64); ok {
+				args[i] = score + leaseExtra.Seconds()
+			}
+		}
+		if err := next(ctx, cmd); err != nil {
+			cmd.SetErr(nil)
+		}
+		return nil
+	}
+}
+
+func (leaseHook) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (leaseHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}

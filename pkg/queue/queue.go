@@ -1,0 +1,119 @@
+// Package queue hands executions to workers through Asynq, of which it is the
+// only owner. A task is a wake-up: it carries the execution's id and nothing
+// that matters. What Asynq, its dashboard or its recoverer does with a task can
+// delay an execution, never change its record.
+//
+// Queue is the sending side and starts no goroutine. Server is the receiving
+// side: Asynq's goroutines and one that hears the wake channel, all ended when
+// Run returns. It uses go-redis, which redisstore owns, for one thing: two
+// hooks on Asynq's client (see hooks.go).
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+const (
+	// taskType is the one kind of task there is.
+	taskType = "execution"
+	// wakeChannel tells idle workers that a task has come. Nothing is sent on
+	// it but the name of the queue, and a lost message costs a second.
+	wakeChannel = "lh:wake"
+	// backstop is added to an execution's timeout for Asynq's own: the runner
+	// ends engines, Asynq must never be first.
+	backstop = time.Hour
+	// retention keeps finished tasks on the dashboard for an hour; 358 bytes each.
+	retention = time.Hour
+)
+
+func taskID(id execution.ID, dispatch int) string { return fmt.Sprintf("%s.%d", id, dispatch) }
+
+// Queue enqueues, looks up and deletes tasks.
+type Queue struct {
+	rdb       redis.UniversalClient
+	client    *asynq.Client
+	inspector *asynq.Inspector
+}
+
+// New makes a Queue on a client that the caller closes.
+func New(rdb redis.UniversalClient) *Queue {
+	return &Queue{rdb: rdb, client: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb)}
+}
+
+// Enqueue hands over a ticket and wakes an idle worker. A ticket that is there
+// already counts as success: that is what a repeat after a lost reply meets.
+//
+// Asynq's defaults are all wrong for long processes, so each is set here:
+// MaxRetry 0, since only our reaper makes another attempt; Timeout longer than
+// ours, since Asynq's 30 minutes would end its interest in a 2 h run; an
+// explicit TaskID; no Unique, whose lock leaks.
+func (q *Queue) Enqueue(ctx context.Context, t execution.Ticket) error {
+	task := asynq.NewTask(taskType, []byte(t.ID))
+	opts := []asynq.Option{
+		asynq.TaskID(taskID(t.ID, t.Dispatch)), asynq.Queue(t.Queue), asynq.MaxRetry(0),
+		asynq.Timeout(t.Timeout + backstop), asynq.Retention(retention),
+	}
+	if t.Delay > 0 {
+		opts = append(opts, asynq.ProcessIn(t.Delay))
+	}
+	_, err := q.client.EnqueueContext(ctx, task, opts...)
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("enqueue %s: %w", t.ID, err)
+	}
+	if t.Delay > 0 {
+		return nil
+	}
+	// Workers look by themselves once a second: a wake that fails is no error.
+	_ = q.rdb.Publish(ctx, wakeChannel, t.Queue).Err()
+	return nil
+}
+
+// State is what Asynq knows of a ticket.
+type State int
+
+// Missing covers deleted, archived and completed tasks: all that will not come to
+// a worker again.
+const (
+	Missing State = iota
+	Waiting       // pending or scheduled
+	Active        // given to a worker
+)
+
+// State looks a ticket up.
+func (q *Queue) State(_ context.Context, t execution.Ticket) (State, error) {
+	info, err := q.inspector.GetTaskInfo(t.Queue, taskID(t.ID, t.Dispatch))
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return Missing, nil
+	case err != nil:
+		return Missing, fmt.Errorf("look up task of %s: %w", t.ID, err)
+	}
+	switch info.State {
+	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry, asynq.TaskStateAggregating:
+		return Waiting, nil
+	case asynq.TaskStateActive:
+		return Active, nil
+	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
+	}
+	return Missing, nil
+}
+
+// Delete takes a waiting ticket out of the line. One that is not there, or is
+// with a worker already, is no error: the worker's claim will be refused.
+func (q *Queue) Delete(_ context.Context, t execution.Ticket) error {
+	err := q.inspector.DeleteTask(t.Queue, taskID(t.ID, t.Dispatch))
+	if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) ||
+		strings.Contains(err.Error(), "active state") { // Asynq has no sentinel for it
+		return nil
+	}
+	return fmt.Errorf("delete task of %s: %w", t.ID, err)
+}

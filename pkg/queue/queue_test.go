@@ -1,0 +1,266 @@
+package queue_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func dial(t *testing.T, url string) redis.UniversalClient {
+	t.Helper()
+	rdb, err := redisstore.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
+// serve runs a server until the test's stop function is called.
+func serve(t *testing.T, url string, o queue.ServerOptions) (stop func()) {
+	t.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
+	if o.Slots == 0 {
+		o.Slots = 2
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	rdb, err := redisstore.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- queue.NewServer(rdb, o).Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+		_ = rdb.Close()
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func ticket(n int) execution.Ticket {
+	return execution.Ticket{ID: execution.ID("exec_" + strconv.Itoa(n) + "_abcdefghi"), Dispatch: 1, Queue: "default", Timeout: time.Minute}
+}
+
+func TestATicketReachesAHandlerOnce(t *testing.T) {
+	srv := redistest.Start(t)
+	q := queue.New(dial(t, srv.URL))
+	got := make(chan execution.ID, 10)
+	serve(t, srv.URL, queue.ServerOptions{Handle: func(_ context.Context, id execution.ID) { got <- id }})
+	for range 3 { // the same ticket again is no second task
+		if err := q.Enqueue(t.Context(), ticket(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.Enqueue(t.Context(), ticket(2)); err != nil {
+		t.Fatal(err)
+	}
+	ids := []execution.ID{<-got, <-got}
+	slices.Sort(ids)
+	if !slices.Equal(ids, []execution.ID{ticket(1).ID, ticket(2).ID}) {
+		t.Errorf("handled %v", ids)
+	}
+	select {
+	case id := <-got:
+		t.Errorf("handled %s again", id)
+	default:
+	}
+}
+
+func TestStatesAreThoseThatMatter(t *testing.T) {
+	srv := redistest.Start(t)
+	q := queue.New(dial(t, srv.URL))
+	check := func(tk execution.Ticket, want queue.State) {
+		t.Helper()
+		if got, err := q.State(t.Context(), tk); err != nil || got != want {
+			t.Errorf("state is %v, %v; want %v", got, err, want)
+		}
+	}
+	check(ticket(1), queue.Missing)
+	for i, delay := range []time.Duration{0, time.Hour} {
+		tk := ticket(i)
+		tk.Delay = delay
+		if err := q.Enqueue(t.Context(), tk); err != nil {
+			t.Fatal(err)
+		}
+		check(tk, queue.Waiting)
+		for range 2 {
+			if err := q.Delete(t.Context(), tk); err != nil {
+				t.Error(err)
+			}
+		}
+		check(tk, queue.Missing)
+	}
+	started, release := make(chan struct{}), make(chan struct{})
+	serve(t, srv.URL, queue.ServerOptions{Handle: func(context.Context, execution.ID) { close(started); <-release }})
+	if err := q.Enqueue(t.Context(), ticket(3)); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	check(ticket(3), queue.Active)
+	if err := q.Delete(t.Context(), ticket(3)); err != nil {
+		t.Errorf("delete of an active one: %v", err)
+	}
+	close(release)
+}
+
+func TestStoppingWaitsForHandlersAndGivesNothingBack(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb := dial(t, srv.URL)
+	q := queue.New(rdb)
+	started, release := make(chan struct{}), make(chan struct{})
+	var ended bool
+	stop := serve(t, srv.URL, queue.ServerOptions{Slots: 1, Handle: func(ctx context.Context, _ execution.ID) {
+		close(started)
+		<-release
+		ended = ctx.Err() == nil
+	}})
+	if err := q.Enqueue(t.Context(), ticket(1)); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	if err := q.Enqueue(t.Context(), ticket(2)); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		t.Fatal("stopped with a handler running")
+	case <-time.After(300 * time.Millisecond): // the negative needs a moment to show itself
+	}
+	close(release)
+	<-stopped
+	if !ended {
+		t.Error("the handler's context ended by Asynq's doing")
+	}
+	if n := rdb.LLen(t.Context(), "asynq:{default}:pending").Val(); n != 1 {
+		t.Errorf("%d tasks pending, want the one that was never taken", n)
+	}
+}
+
+// The contract with Asynq 0.26 that the wake hook relies on: an idle worker asks
+// Redis little, and a task is picked up by a wake and not by polling.
+func TestAnIdleServerAsksLittleAndWakesAtOnce(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb := dial(t, srv.URL)
+	q := queue.New(rdb)
+	got := make(chan struct{}, 1)
+	serve(t, srv.URL, queue.ServerOptions{Handle: func(context.Context, execution.ID) { got <- struct{}{} }})
+	warm := ticket(0)
+	if err := q.Enqueue(t.Context(), warm); err != nil {
+		t.Fatal(err)
+	}
+	<-got
+
+	before := evals(t, rdb)
+	const window = 3 * time.Second
+	<-time.After(window) // the measurement itself
+	if n := evals(t, rdb) - before; n > 15*int(window/time.Second) {
+		t.Errorf("an idle worker ran %d scripts in %v: the wake hook no longer sees the dequeue", n, window)
+	}
+	// Ten pick-ups by polling alone would take five seconds on average.
+	var total time.Duration
+	for i := range 10 {
+		start := time.Now()
+		if err := q.Enqueue(t.Context(), ticket(i+1)); err != nil {
+			t.Fatal(err)
+		}
+		<-got
+		total += time.Since(start)
+	}
+	t.Logf("mean pick-up %v", total/10)
+	if total > 4*time.Second {
+		t.Errorf("ten pick-ups took %v: the wake does not reach the dequeue", total)
+	}
+}
+
+// evals counts the scripts that Redis ran since its start.
+func evals(t *testing.T, rdb redis.UniversalClient) int {
+	t.Helper()
+	info := rdb.Info(t.Context(), "commandstats").Val()
+	n := 0
+	for line := range strings.Lines(info) {
+		if rest, ok := strings.CutPrefix(line, "cmdstat_evalsha:calls="); ok {
+			count, _, _ := strings.Cut(rest, ",")
+			n, _ = strconv.Atoi(count)
+		}
+	}
+	return n
+}
+
+// The contract with Asynq 0.26 that the lease hook relies on.
+func TestAsynqsLeasesAreRenewedGenerously(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb := dial(t, srv.URL)
+	q := queue.New(rdb)
+	started, release := make(chan struct{}), make(chan struct{})
+	serve(t, srv.URL, queue.ServerOptions{Handle: func(context.Context, execution.ID) { close(started); <-release }})
+	defer close(release)
+	if err := q.Enqueue(t.Context(), ticket(1)); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	deadline := time.After(15 * time.Second) // the heartbeat comes every 5 s
+	for {
+		score := rdb.ZScore(t.Context(), "asynq:{default}:lease", string(ticket(1).ID)+".1").Val()
+		if time.Until(time.Unix(int64(score), 0)) > 10*time.Minute {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("the lease ends at %v: Asynq renews it with another command", time.Unix(int64(score), 0))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func TestTheDashboardsCancelButtonIsHeard(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb := dial(t, srv.URL)
+	q := queue.New(rdb)
+	started, cancelled := make(chan struct{}), make(chan execution.ID, 1)
+	serve(t, srv.URL, queue.ServerOptions{
+		Handle: func(context.Context, execution.ID) { close(started); <-cancelled },
+		Cancel: func(_ context.Context, id execution.ID) { cancelled <- id; cancelled <- id },
+	})
+	if err := q.Enqueue(t.Context(), ticket(1)); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	if err := inspector.CancelProcessing(string(ticket(1).ID) + ".1"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case id := <-cancelled:
+		if id != ticket(1).ID {
+			t.Errorf("cancelled %s", id)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody was told")
+	}
+}

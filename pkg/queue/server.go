@@ -1,0 +1,148 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// ServerOptions of a Server.
+type ServerOptions struct {
+	// Slots is how many handlers run at once.
+	Slots int
+	// Handle carries one execution and returns when nothing of it is left. Its
+	// context never ends by Asynq's doing: Asynq ends contexts for reasons that
+	// are none to kill an engine (an outage of Redis, its own timeout).
+	Handle func(context.Context, execution.ID)
+	// Cancel is told when somebody cancels the task on Asynq's dashboard.
+	Cancel func(context.Context, execution.ID)
+	Logger *slog.Logger
+}
+
+// Server takes tasks out of Asynq.
+type Server struct {
+	o        ServerOptions
+	rdb      redis.UniversalClient
+	handlers sync.WaitGroup
+}
+
+// NewServer makes a Server on a client of its own, since it hooks into it; the
+// caller closes the client after Run.
+func NewServer(rdb redis.UniversalClient, o ServerOptions) *Server {
+	return &Server{o: o, rdb: rdb}
+}
+
+// weights of the queues: of ten looks, six see critical first.
+var weights = map[string]int{"critical": 6, "default": 3, "low": 1}
+
+// Run takes tasks until ctx ends. Then it takes no more, waits until every
+// handler has returned, and only then lets Asynq shut down: Asynq pushes a task
+// that still runs back into the line and waits for nobody, which is how one
+// execution comes to have two engines. Never use asynq.Server.Run, which does
+// that on SIGTERM.
+func (s *Server) Run(ctx context.Context) error {
+	wake := make(chan struct{}, 1)
+	hook := newWakeHook(len(weights), wake)
+	s.rdb.AddHook(hook)
+	s.rdb.AddHook(leaseHook{})
+
+	hearing, stopHearing := context.WithCancel(ctx)
+	defer stopHearing()
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		s.hear(hearing, wake)
+	}()
+
+	work := context.WithoutCancel(ctx)
+	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
+		Concurrency: s.o.Slots,
+		BaseContext: func() context.Context { return work },
+		Queues:      weights,
+		// Empty rounds wait in the hook, not in this sleep.
+		TaskCheckInterval: time.Millisecond,
+		// Tasks with a delay are looked for each second; Asynq's 5 s would be felt.
+		DelayedTaskCheckInterval: time.Second,
+		ErrorHandler:             asynq.ErrorHandlerFunc(s.onError),
+		Logger:                   logger{s.o.Logger},
+		LogLevel:                 asynq.WarnLevel,
+		// Never comes into play, since Shutdown is called with no handler left.
+		ShutdownTimeout: time.Hour,
+		// Its queue counters, which only the dashboard's charts show, need no more.
+		JanitorInterval: 30 * time.Second,
+	})
+	if err := srv.Start(asynq.HandlerFunc(s.handle)); err != nil {
+		hook.stop()
+		return fmt.Errorf("start asynq: %w", err)
+	}
+	<-ctx.Done()
+	hook.stop() // lets a waiting dequeue return, so that Stop is not held up
+	srv.Stop()
+	s.handlers.Wait()
+	srv.Shutdown()
+	<-heard
+	return nil
+}
+
+func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
+	s.handlers.Add(1)
+	defer s.handlers.Done()
+	id, err := execution.ParseID(string(t.Payload()))
+	if err != nil {
+		return fmt.Errorf("task of type %s holds no execution id: %w", t.Type(), asynq.SkipRetry)
+	}
+	s.o.Handle(context.WithoutCancel(ctx), id)
+	// Always success: how the execution ended is in its record, and an error here
+	// would only fill Asynq's archive.
+	return nil
+}
+
+// onError hears of tasks that Asynq itself gave up. Only one kind means
+// something to us: context.Canceled is the dashboard's cancel button. A lease
+// that Asynq believes lost is not.
+func (s *Server) onError(ctx context.Context, t *asynq.Task, err error) {
+	if !errors.Is(err, context.Canceled) || s.o.Cancel == nil {
+		return
+	}
+	if id, perr := execution.ParseID(string(t.Payload())); perr == nil {
+		s.o.Cancel(context.WithoutCancel(ctx), id)
+	}
+}
+
+// hear turns messages on the wake channel into wakes.
+func (s *Server) hear(ctx context.Context, wake chan<- struct{}) {
+	sub := s.rdb.Subscribe(ctx, wakeChannel)
+	defer sub.Close()
+	messages := sub.Channel()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-messages:
+			if !ok {
+				return
+			}
+			select {
+			case wake <- struct{}{}:
+			default: // one wake is waiting already
+			}
+		}
+	}
+}
+
+// logger gives Asynq's lines to slog.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Debug(args ...any) { l.log.Debug("asynq", "message", fmt.Sprint(args...)) }
+func (l logger) Info(args ...any)  { l.log.Info("asynq", "message", fmt.Sprint(args...)) }
+func (l logger) Warn(args ...any)  { l.log.Warn("asynq", "message", fmt.Sprint(args...)) }
+func (l logger) Error(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
+func (l logger) Fatal(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
