@@ -9,3 +9,6 @@ func (p *Pool) Shims() int {
 	defer p.mu.Unlock()
 	return len(p.shims)
 }
+
+// ForgetMain makes the program one that has not called Main.
+func ForgetMain() { mainCalled.Store(false) }

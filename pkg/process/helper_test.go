@@ -1,3 +1,92 @@
 package process_test
 
-func helperMain() {}
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/process/processtest"
+)
+
+// helper is this test binary as a worker of its own, which a test may kill. It prints numbers, a line each.
+type helper struct {
+	*exec.Cmd
+	t   *testing.T
+	id  string
+	out *bufio.Reader
+}
+
+func startHelper(t *testing.T, role string) *helper {
+	t.Helper()
+	h := &helper{Cmd: exec.Command(processtest.Path(), "helper", role), t: t, id: newID()}
+	h.Env = append(os.Environ(), "HELPER_ID="+h.id, "GORACE=atexit_sleep_ms=0")
+	h.Stderr = os.Stderr
+	out, err := h.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Process.Kill(); _ = h.Wait() })
+	h.out = bufio.NewReader(out)
+	return h
+}
+
+func (h *helper) number() int {
+	h.t.Helper()
+	line, err := h.out.ReadString('\n')
+	n, _ := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		h.t.Fatalf("helper: %v", err)
+	}
+	return n
+}
+
+// helperMain is the helper's side; it returns at once in any other process.
+func helperMain() {
+	if len(os.Args) != 3 || os.Args[1] != "helper" {
+		return
+	}
+	switch os.Args[2] {
+	case "worker":
+		beWorker(os.Getenv("HELPER_ID"))
+	case "no-main":
+		process.ForgetMain()
+		_, err := process.NewPool(process.PoolConfig{}).Start(context.Background(), command("true"))
+		fmt.Println(strings.Count(fmt.Sprint(err), "process.Main"))
+	}
+	os.Exit(0)
+}
+
+// beWorker runs three bad engines, tells their pids and those of the shims, and waits to be killed.
+func beWorker(id string) {
+	pool := process.NewPool(process.PoolConfig{Slots: 3})
+	pids := []int{}
+	for _, b := range []processtest.Behaviour{processtest.Stubborn, processtest.StopSelf, processtest.IgnoreTerm} {
+		c := bad(b)
+		c.ExecutionID, c.Env[0] = id, "EXECUTION_ID="+id
+		p, err := pool.Start(context.Background(), c)
+		if err != nil {
+			panic(err)
+		}
+		pids = append(pids, p.PID(), process.ShimPID(p))
+		out := bufio.NewReader(p.Stdout())
+		for line := ""; line != "ready\n"; line, _ = out.ReadString('\n') {
+			if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	fmt.Println(len(pids))
+	for _, pid := range pids {
+		fmt.Println(pid)
+	}
+	<-make(chan struct{})
+}

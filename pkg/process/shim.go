@@ -166,12 +166,13 @@ func (s *shim) overdue() {
 		return
 	}
 	s.mu.Lock()
-	late := !s.deadline.IsZero() && !time.Now().Before(s.deadline)
-	s.mu.Unlock()
-	if late { // else it was taken, or given more time, between the timer and here
-		s.pool.log.Warn("shim does not answer: killing it", "shim_pid", s.os.Pid)
-		s.kill()
+	defer s.mu.Unlock()
+	if s.deadline.IsZero() || time.Now().Before(s.deadline) {
+		return // it was taken, or given more time, between the timer and here
 	}
+	s.pool.log.Warn("shim does not answer: killing it", "shim_pid", s.os.Pid)
+	s.setDeadlineLocked(0) // to read on, up to the end-of-file that its death is
+	s.kill()
 }
 
 // kill ends the shim from outside; run sees it at once.
