@@ -1,0 +1,157 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Source errors are met with pauses from retryMin, doubled up to retryMax: an
+// outage of Redis must not become a storm when it ends.
+const (
+	retryMin = 50 * time.Millisecond
+	retryMax = 2 * time.Second
+)
+
+// run is the topic's goroutine: the bell first, then reads until there is
+// nothing more, then again at each bell. It ends with the topic, or when the
+// end event has been read and nothing can follow.
+func (t *topic) run() {
+	bell, stop := t.hub.bells.Listen(t.id)
+	defer stop()
+	timer := time.NewTimer(t.hub.o.Poll)
+	defer timer.Stop()
+	pause := retryMin
+	for {
+		more, err := t.read()
+		wait := t.hub.o.Poll
+		switch {
+		case t.ctx.Err() != nil:
+			return
+		case execution.CodeOf(err) == execution.NotFound:
+			t.fail(err)
+			return
+		case err != nil:
+			t.hub.complain(t.ctx, t.id, err, pause)
+			wait, pause = pause, min(2*pause, retryMax)
+		case more:
+			pause = retryMin
+			continue
+		case t.isEnded():
+			return
+		default:
+			pause = retryMin
+		}
+		timer.Reset(wait)
+		if err != nil { // a bell is no reason to hurry at a source that fails
+			select {
+			case <-timer.C:
+			case <-t.ctx.Done():
+			}
+			continue
+		}
+		select {
+		case <-bell:
+		case <-t.kick:
+		case <-timer.C:
+		case <-t.ctx.Done():
+		}
+	}
+}
+
+// complain logs a source error, the first of a row only.
+func (h *Hub) complain(ctx context.Context, id execution.ID, err error, pause time.Duration) {
+	if pause == retryMin {
+		h.o.Logger.LogAttrs(ctx, slog.LevelWarn, "events cannot be read; subscribers wait",
+			slog.String("execution", string(id)), slog.Any("error", err))
+	}
+}
+
+// read moves one read of the source into the ring. more says that there may be
+// more at once.
+func (t *topic) read() (more bool, err error) {
+	t.mu.Lock()
+	head, turn, ended := t.ring.head, t.turn, t.ended
+	t.mu.Unlock()
+	if ended {
+		return false, nil
+	}
+	events, err := t.hub.src.Read(t.ctx, t.id, head, t.hub.o.ReadBytes)
+	for i := range events {
+		if events[i].Seq <= head {
+			continue
+		}
+		if !t.push(t.hub.frame(t.id, &events[i]), turn) {
+			return true, nil
+		}
+		more = true
+	}
+	if more {
+		t.mu.Lock()
+		t.broadcast()
+		t.mu.Unlock()
+	}
+	return more, err
+}
+
+// frame encodes e. What cannot be encoded is a defect: it is logged, and the
+// cursor passes over it.
+func (h *Hub) frame(id execution.ID, e *execution.Event) frame {
+	data, err := h.o.Encode(e)
+	if err != nil {
+		h.o.Logger.Error("event cannot be encoded", "execution", string(id), "event", e.Seq, "error", err)
+		data = nil
+	}
+	return frame{seq: e.Seq, data: data, end: e.Type == execution.EventEnd}
+}
+
+// push adds f to the ring and drops the oldest for it. While the oldest has
+// been taken by nobody it waits: the reader need not be further ahead than the
+// fastest subscriber wants, and a replay goes through the ring once instead of
+// being read again by everyone it has left behind. push is false when f is of
+// no use any more.
+func (t *topic) push(f frame, turn int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		switch {
+		case t.err != nil || turn != t.turn:
+			return false
+		case t.makeRoom(f.cost()):
+			t.ring.push(f)
+			if f.end {
+				t.ended, t.last = true, f.seq
+			}
+			return true
+		}
+		t.full = true
+		t.broadcast() // what was pushed before f may be unknown to those it waits for
+		t.mu.Unlock()
+		select {
+		case <-t.kick:
+		case <-t.ctx.Done():
+		}
+		t.mu.Lock()
+		t.full = false
+	}
+}
+
+// makeRoom drops frames until n bytes fit, as far as the fastest subscriber
+// has taken them. A frame larger than the ring fits an empty one.
+func (t *topic) makeRoom(n int) bool {
+	for len(t.ring.frames) > 0 && t.ring.bytes+n > t.hub.o.RingBytes {
+		if t.lead < t.ring.oldest() {
+			return false
+		}
+		t.ring.shift()
+	}
+	return true
+}
+
+func (t *topic) isEnded() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended
+}

@@ -1,0 +1,170 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Source reads stored events.
+type Source interface {
+	// Read gives the events after a cursor, in order: about maxBytes of them at
+	// most, but at least one stored batch if there is any; none when there is
+	// nothing newer. A gap event may stand for missing ones. An error of code
+	// NotFound means that the execution is gone for good.
+	Read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, error)
+}
+
+// Bells says when there may be more to read.
+type Bells interface {
+	// Listen gives a channel with room for one token, which holds one whenever
+	// there may be more, and after every reconnect. stop ends it.
+	Listen(id execution.ID) (ring <-chan struct{}, stop func())
+}
+
+// Options of a Hub. The zero value of each field means its default, but Encode is needed.
+type Options struct {
+	// Encode makes an event's frame, once per event and replica. The bytes
+	// are shared between all subscribers and must never be changed.
+	Encode func(*execution.Event) ([]byte, error)
+
+	RingBytes int           // per topic; 1 MiB
+	ReadBytes int           // of one read of the source; 512 KiB
+	NextBytes int           // of one Batch, so that one write stays bounded; 256 KiB
+	Replays   int           // reads for subscribers behind their ring, at once; 64
+	Poll      time.Duration // a read without a bell, which heals a lost one; 2 s
+	Linger    time.Duration // a topic outlives its last subscriber by this, for a reconnect; 1 s
+	Logger    *slog.Logger
+}
+
+func (o *Options) defaults() {
+	setDefault(&o.RingBytes, 1<<20)
+	setDefault(&o.ReadBytes, 512<<10)
+	setDefault(&o.NextBytes, 256<<10)
+	setDefault(&o.Replays, 64)
+	setDefault(&o.Poll, 2*time.Second)
+	setDefault(&o.Linger, time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func setDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// ErrClosed is what Next returns after Close of its subscriber or of the hub.
+var ErrClosed = errors.New("hub: closed")
+
+// Hub holds the topics of one replica.
+type Hub struct {
+	src     Source
+	bells   Bells
+	o       Options
+	replays chan struct{} // a slot per read for a subscriber behind its ring
+
+	// ctx ends with the hub. Topics outlive the requests that begin them, so
+	// no caller's context would do.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup // the topics' goroutines
+
+	mu     sync.Mutex // taken before a topic's; guards below
+	topics map[execution.ID]*topic
+	closed bool
+}
+
+// New makes a Hub. It starts nothing before the first Subscribe.
+func New(src Source, bells Bells, o Options) *Hub {
+	o.defaults()
+	h := &Hub{src: src, bells: bells, o: o, topics: map[execution.ID]*topic{}}
+	h.replays = make(chan struct{}, o.Replays)
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h
+}
+
+// Subscribe follows id from after on. It does no I/O: the execution's absence
+// shows in Next.
+func (h *Hub) Subscribe(id execution.ID, after execution.Cursor) *Subscriber {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return &Subscriber{hub: h, closed: true}
+	}
+	t := h.topics[id]
+	if t == nil {
+		t = newTopic(h, id, after)
+		h.topics[id] = t
+		h.running.Go(t.run)
+	}
+	s := &Subscriber{hub: h, topic: t, cursor: after}
+	t.join(s)
+	return s
+}
+
+// Run waits for the end of ctx and closes the hub.
+func (h *Hub) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return h.Close(context.WithoutCancel(ctx))
+}
+
+// Close ends all topics: every Next returns ErrClosed. It waits for their
+// goroutines, at most until ctx ends.
+func (h *Hub) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	topics := h.topics
+	h.topics = map[execution.ID]*topic{}
+	h.mu.Unlock()
+	h.cancel()
+	for _, t := range topics {
+		t.fail(ErrClosed)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.running.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// remove forgets t, if it is still the topic of its execution.
+func (h *Hub) remove(t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.topics[t.id] == t {
+		delete(h.topics, t.id)
+	}
+}
+
+// Stats are a hub's counts at one moment.
+type Stats struct {
+	Topics      int
+	Subscribers int
+	RingBytes   int
+}
+
+// Stats may be called at any time.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := Stats{Topics: len(h.topics)}
+	for _, t := range h.topics {
+		t.mu.Lock()
+		s.Subscribers += len(t.subs)
+		s.RingBytes += t.ring.bytes
+		t.mu.Unlock()
+	}
+	return s
+}

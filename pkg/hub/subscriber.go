@@ -1,0 +1,171 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Subscriber follows one execution from a cursor on. Its methods must not be
+// called at the same time; a waiting Next is ended by its context.
+type Subscriber struct {
+	hub    *Hub
+	topic  *topic
+	cursor execution.Cursor // only Next moves it, under the topic's mutex
+	ended  bool             // the end event was given
+	closed bool
+	frames [][]byte // behind Batch.Frames, used again
+}
+
+// Batch is what a subscriber writes at once.
+type Batch struct {
+	Frames net.Buffers      // in order; valid until the next Next, and not to be changed
+	Last   execution.Cursor // of the last event in it: where to go on after a cut
+	End    bool             // it holds the end event
+}
+
+// Next gives what follows the cursor, everything since the last call up to the
+// size of one write, and waits while there is nothing. io.EOF says that the
+// end event was given before; an error of code NotFound that the execution is
+// gone; ErrClosed that the subscriber or the hub is closed. Other errors of
+// the source are waited out. When ctx ends, Next returns its error, and can be
+// called again.
+func (s *Subscriber) Next(ctx context.Context) (Batch, error) {
+	clear(s.frames) // so that an idle subscriber keeps no frame alive
+	if s.closed {
+		return Batch{}, ErrClosed
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return Batch{}, err
+		}
+		b, more, err := s.take()
+		if err != nil || len(b.Frames) > 0 {
+			return b, err
+		}
+		if more == nil { // behind the ring
+			if b, err = s.replay(ctx); err != nil || len(b.Frames) > 0 {
+				return b, err
+			}
+			continue
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// take gives what the ring has. With nothing there, more is closed when there
+// is something; more is nil when the ring has left the cursor behind.
+func (s *Subscriber) take() (b Batch, more <-chan struct{}, err error) {
+	t := s.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case s.ended || t.ended && s.cursor >= t.last:
+		return b, nil, io.EOF
+	case errors.Is(t.err, ErrClosed):
+		return b, nil, t.err
+	case s.cursor < t.ring.floor:
+		return b, nil, nil
+	}
+	frames := t.ring.after(s.cursor)
+	if len(frames) == 0 {
+		return b, t.more, t.err
+	}
+	b = s.batch(frames)
+	t.advance(s.cursor)
+	return b, nil, nil
+}
+
+// batch takes frames, at least one, up to the size of one write.
+func (s *Subscriber) batch(frames []frame) Batch {
+	s.frames = s.frames[:0]
+	var b Batch
+	size := 0
+	for i := range frames {
+		f := &frames[i]
+		if size += len(f.data); size > s.hub.o.NextBytes && i > 0 {
+			break
+		}
+		s.frames = append(s.frames, f.data)
+		s.cursor, s.ended = f.seq, f.end
+	}
+	b.Frames, b.Last, b.End = s.frames, s.cursor, s.ended
+	return b
+}
+
+// replay reads the source from the cursor on. A Batch without frames means
+// that the ring has to be asked again.
+func (s *Subscriber) replay(ctx context.Context) (Batch, error) {
+	for pause := retryMin; ; pause = min(2*pause, retryMax) {
+		events, err := s.read(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return Batch{}, ctx.Err()
+		case s.topic.ctx.Err() != nil && err != nil:
+			return Batch{}, nil
+		case execution.CodeOf(err) == execution.NotFound:
+			return Batch{}, err
+		case err == nil && len(events) > 0:
+			return s.encode(events), nil
+		case err == nil && s.topic.rewind(s.cursor):
+			return Batch{}, nil
+		}
+		if err != nil {
+			s.hub.complain(ctx, s.topic.id, err, pause)
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.topic.ctx.Done():
+			return Batch{}, nil
+		case <-ctx.Done():
+		}
+	}
+}
+
+// read takes one of the hub's slots for a read of its own: a thousand clients
+// that come back at once must not become a thousand reads at once.
+func (s *Subscriber) read(ctx context.Context) ([]execution.Event, error) {
+	select {
+	case s.hub.replays <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.hub.replays }()
+	events, err := s.hub.src.Read(ctx, s.topic.id, s.cursor, s.hub.o.NextBytes)
+	for len(events) > 0 && events[0].Seq <= s.cursor {
+		events = events[1:]
+	}
+	return events, err
+}
+
+// encode makes a batch of events that nobody else will share. What a frame's
+// encoding has made too large for one write is read again.
+func (s *Subscriber) encode(events []execution.Event) Batch {
+	var frames []frame
+	for i, size := 0, 0; i < len(events) && size < s.hub.o.NextBytes; i++ {
+		f := s.hub.frame(s.topic.id, &events[i])
+		frames = append(frames, f)
+		size += len(f.data)
+	}
+	s.topic.mu.Lock()
+	defer s.topic.mu.Unlock()
+	b := s.batch(frames)
+	s.topic.advance(s.cursor)
+	return b
+}
+
+// Close ends the subscription.
+func (s *Subscriber) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.topic.leave(s)
+}

@@ -1,0 +1,98 @@
+package logstream
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// EventWarning tells the readers of an execution what its engine does wrong
+// on its event pipe.
+const EventWarning execution.EventType = "warning"
+
+// maxEventLine bounds one line of the event pipe: an event is a message, not a
+// file. Large results belong into files.
+const maxEventLine = 256 << 10
+
+// PumpEvents reads an engine's own events to r's end: one JSON object per
+// line, with its type in "type" and the rest as data. What breaks the rules is
+// dropped, with one event of type warning per kind of mistake. It returns and
+// blocks as Pump does.
+func (w *Writer) PumpEvents(r io.Reader) error {
+	e := &events{w: w, warned: map[string]bool{}}
+	lines := bufio.NewReaderSize(r, readSize)
+	var line []byte
+	for {
+		w.waitRoom()
+		part, err := lines.ReadSlice('\n')
+		switch {
+		case len(line) <= maxEventLine:
+			line = append(line, part...)
+		default: // too long already: its rest is only skipped
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		e.line(line)
+		line = line[:0]
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+	}
+}
+
+// events is the state of one event pipe.
+type events struct {
+	w      *Writer
+	warned map[string]bool
+}
+
+func (e *events) line(line []byte) {
+	line = bytes.TrimSpace(line)
+	switch {
+	case len(line) == 0:
+		return
+	case len(line) > maxEventLine:
+		e.warn("a line longer than 256 KiB was dropped: put large data into a file of EXECUTION_OUTPUT_DIR")
+		return
+	}
+	event, mistake := parseEvent(line)
+	switch {
+	case mistake != "":
+		e.warn(mistake)
+	case event.redact != "":
+		e.redact(event.redact)
+	default:
+		e.emit(event.typ, event.data)
+	}
+}
+
+func (e *events) redact(value string) {
+	switch r := e.w.o.Redactor; {
+	case r == nil:
+		e.warn("redact has no effect: redaction is off on this worker")
+	case !r.Add(value):
+		e.warn("redact was not taken: a value needs 6 characters at least, and there is a limit to their number and size")
+	}
+}
+
+func (e *events) warn(message string) {
+	if e.warned[message] {
+		return
+	}
+	e.warned[message] = true
+	data := appendObject(nil, field{"message", quote("events: " + message)})
+	e.emit(EventWarning, data)
+}
+
+func (e *events) emit(typ execution.EventType, data []byte) {
+	// After the writer has given up or was closed, nobody wants the event.
+	_ = e.w.Emit(execution.Event{Type: typ, Data: data})
+}
