@@ -1,0 +1,52 @@
+// Package telemetry owns how Longhaul speaks to operators: the form of log
+// lines and the names of metrics. It decides nothing and starts no goroutine.
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// NewLogger writes to w, which should be stdout: Railway takes all of stderr
+// for errors. The format is json, text, or auto: text on a terminal, else JSON.
+func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	terminal := isTerminal(w)
+	if format == "text" || (format != "json" && terminal) {
+		return slog.New(tint.NewHandler(w, &tint.Options{
+			Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "",
+		}))
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: platformNames}))
+}
+
+// platformNames gives the fields the names that Railway's log search knows;
+// others (Loki, Datadog, Vector) know them too.
+func platformNames(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.MessageKey:
+		a.Key = "message"
+	case slog.LevelKey:
+		if level, ok := a.Value.Any().(slog.Level); ok {
+			a.Value = slog.StringValue(strings.ToLower(level.String()))
+		}
+	case slog.TimeKey:
+		if a.Value.Kind() == slog.KindTime {
+			a.Value = slog.StringValue(a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+		}
+	}
+	return a
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

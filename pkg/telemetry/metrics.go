@@ -1,0 +1,142 @@
+package telemetry
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Metrics are the numbers of one process, in a registry of their own. Every
+// label has a bounded number of values. A nil Metrics counts nothing.
+type Metrics struct {
+	registry *prometheus.Registry
+	engines  *bounded
+	routes   *bounded
+	queues   *queueCollector
+
+	httpRequests *prometheus.CounterVec
+	httpSeconds  *prometheus.HistogramVec
+	started      *prometheus.CounterVec
+	ended        *prometheus.CounterVec
+	pickup       prometheus.Histogram
+	run          *prometheus.HistogramVec
+	logBytes     *prometheus.CounterVec
+	appends      prometheus.Histogram
+	subscribers  prometheus.Gauge
+}
+
+// Buckets. A request takes a millisecond to a long poll's minute, a pick-up a
+// millisecond to hours in line, a run a second to hours, an append a fraction
+// of a millisecond to an outage.
+var (
+	requestBuckets = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}
+	pickupBuckets  = []float64{.005, .01, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600}
+	runBuckets     = []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400}
+	appendBuckets  = []float64{.0002, .0005, .001, .0025, .005, .01, .05, .25, 1, 10, 60}
+)
+
+// NewMetrics makes the metrics of a process that was built as version.
+func NewMetrics(version string) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "longhaul_" + name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "longhaul_" + name, Help: help, Buckets: buckets}, labels)
+	}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		engines:  newBounded(200), // a catalog has fewer
+		routes:   newBounded(100), // the API has fewer
+		queues:   &queueCollector{},
+
+		httpRequests: counter("http_requests_total", "HTTP requests answered.", "route", "method", "status"),
+		httpSeconds:  histogram("http_request_duration_seconds", "Time to answer an HTTP request; of a stream, all of it.", requestBuckets, "route", "method"),
+		started:      counter("executions_started_total", "Attempts whose process was started.", "engine"),
+		ended:        counter("executions_ended_total", "Executions that reached a terminal status.", "engine", "status", "reason"),
+		pickup: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "longhaul_execution_pickup_seconds",
+			Help: "Time from being due to being claimed by a worker.", Buckets: pickupBuckets}),
+		run:      histogram("execution_run_seconds", "Time from an attempt's start to its end.", runBuckets, "engine", "status"),
+		logBytes: counter("log_bytes_total", "Bytes that engines wrote.", "stream"),
+		appends: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "longhaul_log_append_seconds",
+			Help: "Time of one append of events to Redis.", Buckets: appendBuckets}),
+		subscribers: prometheus.NewGauge(prometheus.GaugeOpts{Name: "longhaul_subscribers", Help: "Streams open at this replica."}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "longhaul_build_info", Help: "Always 1; the label says what runs.",
+		ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	m.registry.MustRegister(build, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends, m.subscribers,
+		m.queues, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics. Who may read them is the caller's to check.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// Request counts an answered HTTP request. route is the pattern, "/execute/status/{id}",
+// never the path; "" is for requests that matched none.
+func (m *Metrics) Request(route, method string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	default:
+		method = other // a method is any word
+	}
+	if status < 100 || status > 599 {
+		status = 0
+	}
+	route = m.routes.label(route)
+	m.httpRequests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.httpSeconds.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+// Started counts an attempt whose process runs, which waited this long since it was due.
+func (m *Metrics) Started(engine string, waited time.Duration) {
+	if m == nil {
+		return
+	}
+	m.started.WithLabelValues(m.engines.label(engine)).Inc()
+	m.pickup.Observe(max(0, waited.Seconds()))
+}
+
+// Ended counts an execution that reached its terminal status; ran is 0 where it never started.
+func (m *Metrics) Ended(engine string, status execution.Status, reason execution.Reason, ran time.Duration) {
+	if m == nil {
+		return
+	}
+	engine = m.engines.label(engine)
+	m.ended.WithLabelValues(engine, string(status), string(reason)).Inc()
+	if ran > 0 {
+		m.run.WithLabelValues(engine, string(status)).Observe(ran.Seconds())
+	}
+}
+
+// LogBytes counts what an engine wrote.
+func (m *Metrics) LogBytes(s execution.Stream, n int) {
+	if m != nil && s != execution.NoStream {
+		m.logBytes.WithLabelValues(s.String()).Add(float64(n))
+	}
+}
+
+// Append measures one append of events to Redis.
+func (m *Metrics) Append(took time.Duration) {
+	if m != nil {
+		m.appends.Observe(took.Seconds())
+	}
+}
+
+// Subscribers adds n open streams, or takes them away.
+func (m *Metrics) Subscribers(n int) {
+	if m != nil {
+		m.subscribers.Add(float64(n))
+	}
+}
