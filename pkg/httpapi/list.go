@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/longhaul/longhaul/pkg/api"
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+type listInput struct {
+	Status string   `query:"status" doc:"Only these statuses, with commas between" example:"queued,running"`
+	Engine string   `query:"engine" doc:"Only this engine, or this command" example:"agent"`
+	Label  []string `query:"label,explode" doc:"Only with this label: key:value or key=value; may be repeated" example:"[\"team:research\"]"`
+	Since  string   `query:"since" doc:"Only those created at or after this instant, RFC 3339" example:"2025-01-07T00:00:00Z"`
+	Limit  string   `query:"limit" doc:"At most this many, 1 to 200; 50 if not given" example:"50"`
+	Cursor string   `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+type listOutput struct {
+	Link  string `header:"Link" doc:"The next page, rel=next"`
+	Cache string `header:"Cache-Control"`
+	Body  api.List
+}
+
+// Lengths of a list.
+const (
+	defaultList = 50
+	maxList     = 200
+)
+
+func (s *Server) listRoutes() {
+	operation(s, bearer, huma.Operation{
+		OperationID: "listExecutions", Method: http.MethodGet, Path: "/execute/list",
+		Tags: []string{"executions"}, Summary: "List executions, newest first",
+	}, s.list, http.StatusServiceUnavailable)
+}
+
+func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.Records.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &listOutput{Cache: "no-store", Body: api.List{Executions: make([]api.Execution, 0, len(page.Records))}}
+	for _, rec := range page.Records {
+		e, err := s.describeRecord(ctx, rec)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Executions = append(out.Body.Executions, e)
+	}
+	if page.Next != "" {
+		out.Body.NextCursor = &page.Next
+		out.Link = "<" + in.next(page.Next) + `>; rel="next"`
+	}
+	return out, nil
+}
+
+func (in *listInput) query() (q execution.ListQuery, err error) {
+	var problems []error
+	q.Engine, q.Cursor = in.Engine, in.Cursor
+	if q.Limit, err = number("limit", in.Limit, 1, maxList, defaultList); err != nil {
+		problems = append(problems, err)
+	}
+	for word := range strings.FieldsFuncSeq(in.Status, func(r rune) bool { return r == ',' || r == ' ' }) {
+		status := execution.Status(word)
+		if !status.Valid() {
+			problems = append(problems, execution.InvalidField("status", "must be of queued, running, completed, failed, timeout, cancelled, error, with commas between"))
+		}
+		q.Status = append(q.Status, status)
+	}
+	if in.Since != "" {
+		if q.Since, err = time.Parse(time.RFC3339, in.Since); err != nil {
+			problems = append(problems, execution.InvalidField("since", "must be an instant such as 2025-01-07T19:11:13Z (RFC 3339)"))
+		}
+	}
+	for _, label := range in.Label {
+		i := strings.IndexAny(label, ":=")
+		if i < 1 {
+			problems = append(problems, execution.InvalidField("label", "must be key:value or key=value"))
+			continue
+		}
+		if q.Labels == nil {
+			q.Labels = map[string]string{}
+		}
+		q.Labels[label[:i]] = label[i+1:]
+	}
+	return q, mergeInvalid(problems...)
+}
+
+// next is the path of the next page: the same filters with another cursor.
+func (in *listInput) next(cursor string) string {
+	v := url.Values{"cursor": {cursor}, "label": in.Label}
+	for name, value := range map[string]string{"status": in.Status, "engine": in.Engine, "since": in.Since, "limit": in.Limit} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	return "/execute/list?" + v.Encode()
+}

@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// request is what every layer may want to know about the request in hand.
+type request struct {
+	id      string
+	path    string    // without the query, which may hold a token
+	owner   string    // hash of the caller's token; "" when the API is open
+	expires time.Time // of the stream token, if one was used
+	server  *Server
+}
+
+type requestKey struct{}
+
+func requestOf(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r
+}
+
+// requestID admits what is safe in a log line and a header.
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+// observe is the outermost layer: it names the request, gives each write its
+// deadline, and logs one line. The line has the route, never the query.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := s.Now()
+		info := &request{id: c.Request().Header.Get("X-Request-Id"), path: c.Request().URL.Path, server: s}
+		if !requestID.MatchString(info.id) {
+			info.id = strings.ToLower(rand.Text()[:16])
+		}
+		c.Response().Header().Set("X-Request-Id", info.id)
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, info)))
+		c.Response().Writer = newDeadlineWriter(c.Response().Writer, s.WriteTimeout)
+
+		if err := next(c); err != nil {
+			c.Error(err) // written here, so that the log line knows the status
+		}
+		s.Logger.LogAttrs(c.Request().Context(), levelOf(c.Response().Status), "request",
+			slog.String("method", c.Request().Method), slog.String("path", info.path),
+			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size),
+			slog.Duration("took", s.Now().Sub(began)), slog.String("request_id", info.id))
+		return nil
+	}
+}
+
+func levelOf(status int) slog.Level {
+	if status >= http.StatusInternalServerError {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// recover turns a panic into a problem. http.ErrAbortHandler is how a handler
+// cuts a response that it cannot finish, so that one goes on.
+func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.Logger.ErrorContext(c.Request().Context(), "panic", "panic", p, "path", c.Request().URL.Path,
+				"request_id", requestOf(c.Request().Context()).id, "stack", string(debug.Stack()))
+			err = echo.ErrInternalServerError
+		}()
+		return next(c)
+	}
+}
+
+// deadlineWriter gives each write and flush a deadline of its own. A reader that
+// takes nothing for that long is cut, and a transfer of any length is not.
+type deadlineWriter struct {
+	http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+func newDeadlineWriter(w http.ResponseWriter, timeout time.Duration) *deadlineWriter {
+	return &deadlineWriter{w, http.NewResponseController(w), timeout}
+}
+
+// writePiece bounds what one deadline must be enough for: 10 s per 64 KiB lets
+// a reader of 7 KB/s keep up.
+const writePiece = 64 << 10
+
+// Write implements io.Writer.
+func (w *deadlineWriter) Write(p []byte) (n int, err error) {
+	for {
+		piece := p[:min(len(p), writePiece)]
+		w.extend()
+		m, err := w.ResponseWriter.Write(piece)
+		n, p = n+m, p[len(piece):]
+		if err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+// FlushError is found by http.ResponseController.
+func (w *deadlineWriter) FlushError() error {
+	w.extend()
+	return w.rc.Flush()
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *deadlineWriter) extend() {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(w.timeout)) // a recorder in tests has none
+}

@@ -1,0 +1,131 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/longhaul/longhaul/pkg/api"
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/httpapi"
+	"github.com/longhaul/longhaul/pkg/hub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const token = "test-token"
+
+// world is a server on a loopback port with a store behind it. Its client holds
+// every response against the OpenAPI document.
+type world struct {
+	t     *testing.T
+	store *store
+	srv   *httpapi.Server
+	url   string
+	http  *http.Client
+}
+
+func newWorld(t *testing.T, change ...func(*httpapi.Options)) *world {
+	t.Helper()
+	w := &world{t: t, store: newStore()}
+	h := hub.New(w.store, w.store, hub.Options{Encode: httpapi.EncodeSSE})
+	o := httpapi.Options{
+		Dispatcher: w.store, Records: w.store, Events: w.store, Bells: w.store,
+		Hub: h, Catalog: catalog{}, Tokens: []string{"another", token}, StreamSecret: []byte("secret"),
+		Version: "1.2.3", MaxRequestBytes: 4096, KeepAlive: time.Minute,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	w.srv = httpapi.New(o)
+	ts := httptest.NewUnstartedServer(w.srv)
+	httpapi.Configure(ts.Config)
+	ts.Start()
+	w.url, w.http = ts.URL, &http.Client{Transport: &contract{t, &http.Transport{}}}
+	t.Cleanup(func() {
+		w.srv.Drain()
+		w.http.CloseIdleConnections()
+		ts.Close()
+		if err := h.Close(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// do sends a request with the API token unless the headers say otherwise.
+func (w *world) do(method, path, body string, headers ...string) *http.Response {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i+1] == "" {
+			req.Header.Del(headers[i])
+			continue
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := w.http.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}
+
+// call is do with a JSON answer.
+func call[T any](w *world, want int, method, path, body string, headers ...string) (T, http.Header) {
+	w.t.Helper()
+	res := w.do(method, path, body, headers...)
+	data := readAll(w.t, res)
+	var v T
+	if res.StatusCode != want {
+		w.t.Fatalf("%s %s: status %d, want %d: %s", method, path, res.StatusCode, want, data)
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		w.t.Fatalf("%s %s: %v in %s", method, path, err, data)
+	}
+	return v, res.Header
+}
+
+func readAll(t *testing.T, res *http.Response) []byte {
+	t.Helper()
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSpace(data)
+}
+
+// begin starts an execution.
+func (w *world) begin() execution.ID {
+	w.t.Helper()
+	started, _ := call[api.Started](w, http.StatusAccepted, "POST", "/execute/start", `{"command":"python","args":["main.py"]}`)
+	return started.ID
+}
+
+// run starts an execution and lets it speak and end.
+func (w *world) run(lines ...string) execution.ID {
+	w.t.Helper()
+	id := w.begin()
+	w.store.start(id)
+	for _, line := range lines {
+		w.store.log(id, execution.Stdout, line)
+	}
+	w.store.finish(id)
+	return id
+}

@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/hub"
+)
+
+type streamInput struct {
+	PathID
+	After       string `query:"after" doc:"Only events after this number; end or $: only what comes from now on" example:"41"`
+	Events      string `query:"events" doc:"Only these types, with commas between" example:"log,end"`
+	LastEventID string `header:"Last-Event-ID" doc:"What EventSource sends to resume; it beats after" example:"41"`
+}
+
+func (s *Server) streamRoutes() {
+	operation(s, streamToken, huma.Operation{
+		OperationID: "streamExecution", Method: http.MethodGet, Path: "/execute/stream/{id}",
+		Tags: []string{"streams"}, Summary: "Follow an execution (server-sent events)",
+		Description: "Each event has its number as id, its type as event and one line of JSON as data. The response ends after end; it may also end before (rotation, a deploy): reconnect with the last id.",
+		Responses: map[string]*huma.Response{
+			"200": response("The events", text("text/event-stream")),
+			"204": response("The client has seen the end event: do not reconnect", nil),
+		},
+	}, s.stream, http.StatusNotFound, http.StatusServiceUnavailable)
+}
+
+func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamResponse, error) {
+	rec, err := s.get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	after, err := in.cursor(rec)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Status.Terminal() && after >= rec.Last {
+		return noContent(), nil
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		w := newSSE(humaecho.Unwrap(hc))
+		w.types = typeSet(in.Events)
+		s.pump(hc.Context(), w, rec.ID, after)
+	}}, nil
+}
+
+func noContent() *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(hc huma.Context) { hc.SetStatus(http.StatusNoContent) }}
+}
+
+// cursor is where the client wants to go on.
+func (in *streamInput) cursor(rec *execution.Record) (execution.Cursor, error) {
+	name, value := "after", in.After
+	if in.LastEventID != "" {
+		name, value = "Last-Event-ID", strings.TrimPrefix(in.LastEventID, string(rec.ID)+":")
+	}
+	if value == "end" || value == "$" {
+		return rec.Last, nil
+	}
+	after, err := execution.ParseCursor(value)
+	if err != nil {
+		return 0, execution.InvalidField(name, "must be the number of an event, as in the id of the last event received")
+	}
+	if after > rec.Last && !rec.Status.Terminal() {
+		return 0, execution.InvalidField(name, fmt.Sprintf("lies in the future: the newest event has the number %d", rec.Last))
+	}
+	return after, nil
+}
+
+// typeSet is nil for "everything". The end is always told.
+func typeSet(list string) map[string]bool {
+	if list == "" {
+		return nil
+	}
+	set := map[string]bool{string(execution.EventEnd): true, string(execution.EventGap): true}
+	for name := range strings.SplitSeq(list, ",") {
+		set[strings.TrimSpace(name)] = true
+	}
+	return set
+}
+
+// how a stream ended.
+type streamEnd int
+
+const (
+	sawEnd  streamEnd = iota // the end event was sent
+	goneOff                  // the client went away, or took nothing
+	rotated                  // we ended it on purpose: rotation, drain, Redis trouble
+)
+
+// pump copies a subscription into w: hint, frames, keep-alives, until the end
+// event, the client's going, rotation or drain.
+func (s *Server) pump(ctx context.Context, w *sse, id execution.ID, after execution.Cursor) streamEnd {
+	attached, release := s.attach(ctx)
+	defer release()
+	sub := s.Hub.Subscribe(id, after)
+	defer sub.Close()
+	if w.retry(retryHint) != nil {
+		return goneOff
+	}
+	rotate := s.Now().Add(s.responseTime(ctx))
+	lastWrite := s.Now()
+	for attached.Err() == nil && s.Now().Before(rotate) {
+		alive := lastWrite.Add(s.KeepAlive)
+		batch, err := s.next(attached, sub, minTime(alive, rotate))
+		var wrote bool
+		switch {
+		case err == nil:
+			wrote, err = w.frames(batch.Frames)
+		case errors.Is(err, io.EOF):
+			return sawEnd // the end event was before the cursor
+		case errors.Is(err, context.DeadlineExceeded) || attached.Err() != nil:
+			err = nil
+		default:
+			s.Logger.WarnContext(ctx, "stream ended early", "error", err, "execution_id", id)
+			_ = w.retry(retryHint)
+			return rotated
+		}
+		if err == nil && batch.End {
+			return sawEnd
+		}
+		if now := s.Now(); err == nil && !wrote && !now.Before(alive) {
+			wrote, err = true, w.keepAlive()
+		}
+		if err != nil {
+			return goneOff
+		}
+		if wrote {
+			lastWrite = s.Now()
+		}
+	}
+	if ctx.Err() != nil {
+		return goneOff
+	}
+	_ = w.retry(time.Second + rand.N(retryHint)) // spread, or all come back at once
+	return rotated
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// next waits for a batch until a moment of our clock.
+func (s *Server) next(ctx context.Context, sub *hub.Subscriber, until time.Time) (hub.Batch, error) {
+	ctx, cancel := context.WithTimeout(ctx, until.Sub(s.Now()))
+	defer cancel()
+	return sub.Next(ctx)
+}
+
+// responseTime is how long this response may last: a little less than the
+// limit, and differently for each, so that a thousand streams that began together
+// do not come back together; and never longer than the token or a subscription.
+func (s *Server) responseTime(ctx context.Context) time.Duration {
+	d := s.ResponseLimit - rand.N(s.ResponseLimit/10+1)
+	d = min(d, s.MaxSSE)
+	if r := requestOf(ctx); !r.expires.IsZero() {
+		d = min(d, r.expires.Sub(s.Now()))
+	}
+	return max(d, 0)
+}
