@@ -11,10 +11,6 @@ import (
 // stdinInline is a pipe's default capacity: that much is written before the engine even exists, and needs no goroutine.
 const stdinInline = 64 << 10
 
-// outputBuffer is asked for stdout and stderr (best effort: the kernel caps a user's total). A burst then does not wait for
-// the reader to be scheduled: 50 MB of output take about half the context switches.
-const outputBuffer = 256 << 10
-
 // pipes are one engine's: the read ends stay here, the far ends go to the shim and are closed here.
 type pipes struct {
 	stdout, stderr, events *os.File
@@ -30,13 +26,13 @@ func openPipes(stdin []byte) (p *pipes, err error) {
 			p = nil
 		}
 	}()
-	if p.stdout, err = p.output("stdout", outputBuffer); err != nil {
+	if p.stdout, err = p.output("stdout"); err != nil {
 		return p, err
 	}
-	if p.stderr, err = p.output("stderr", outputBuffer); err != nil {
+	if p.stderr, err = p.output("stderr"); err != nil {
 		return p, err
 	}
-	if p.events, err = p.output("events", 0); err != nil {
+	if p.events, err = p.output("events"); err != nil {
 		return p, err
 	}
 	if stdin != nil {
@@ -47,15 +43,13 @@ func openPipes(stdin []byte) (p *pipes, err error) {
 
 // output makes a pipe whose read end is non-blocking, so that the runtime's poller and deadlines work on it. Not os.Pipe: that makes
 // the write end non-blocking too, the engine would inherit that, and most programs take EAGAIN on stdout for a broken one.
-func (p *pipes) output(name string, size int) (*os.File, error) {
+// Its capacity stays as it is: with a larger one (F_SETPIPE_SZ) 50 MB took no less time.
+func (p *pipes) output(name string) (*os.File, error) {
 	var fd [2]int
 	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("pipe2", err)
 	}
 	p.far = append(p.far, fd[1])
-	if size > 0 {
-		_, _ = unix.FcntlInt(uintptr(fd[1]), unix.F_SETPIPE_SZ, size)
-	}
 	_ = syscall.SetNonblock(fd[0], true)
 	return os.NewFile(uintptr(fd[0]), name), nil
 }

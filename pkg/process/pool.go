@@ -174,19 +174,16 @@ func (p *Pool) remove(s *shim) {
 }
 
 func (p *Pool) acquire(ctx context.Context) error {
-	select {
-	case <-p.closing:
-		return ErrClosed
-	default:
+	if ctx.Err() == nil { // select picks any that is ready, and a slot may be
+		select {
+		case p.slots <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		case <-p.closing:
+			return ErrClosed
+		}
 	}
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a process slot: %w", context.Cause(ctx))
-	case <-p.closing:
-		return ErrClosed
-	}
+	return fmt.Errorf("wait for a process slot: %w", context.Cause(ctx))
 }
 
 func (p *Pool) release() { <-p.slots }
