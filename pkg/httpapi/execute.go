@@ -39,28 +39,28 @@ type executeQuery struct {
 }
 
 func (s *Server) executeRoutes() {
-	responses := func() map[string]*huma.Response {
-		return map[string]*huma.Response{
-			"200": {Description: "The events; the first is a status event", Content: text("text/event-stream"),
-				Headers: map[string]*huma.Param{"X-Execution-Id": {Schema: &huma.Schema{Type: huma.TypeString}, Description: "The execution's id"}}},
-			"204": response("The client has seen the end event: do not reconnect", nil),
-		}
-	}
 	const about = "For quick runs with live output. A cut line leaves the execution running, unless on_disconnect=cancel: follow it again at /execute/stream/{id} with the id of X-Execution-Id. The ids of these events are \"<execution id>:<number>\", so that an EventSource that reconnects here resumes and starts nothing."
 	operation(s, bearer, huma.Operation{
 		OperationID: "executeAndStream", Method: http.MethodPost, Path: "/execute",
 		Tags: []string{"streams"}, Summary: "Start an execution and follow it (server-sent events)",
-		Description: about, Responses: responses(),
+		Description: about, Responses: startedStream("The events; the first is a status event"),
 	}, s.execute, append(submitProblems, http.StatusNotFound)...)
 	operation(s, bearer, huma.Operation{
 		OperationID: "executeAndStreamByQuery", Method: http.MethodGet, Path: "/execute",
 		Tags: []string{"streams"}, Summary: "The same for clients that can only GET",
-		Description: about, Responses: responses(),
+		Description: about, Responses: startedStream("The events; the first is a status event"),
 	}, s.executeByQuery, append(submitProblems, http.StatusNotFound)...)
 }
 
+// startedStream documents the answers of routes that start and stream.
+func startedStream(description string) map[string]*huma.Response {
+	started := response(description, text("text/event-stream"))
+	started.Headers = map[string]*huma.Param{"X-Execution-Id": {Schema: &huma.Schema{Type: huma.TypeString}, Description: "The execution's id"}}
+	return map[string]*huma.Response{"200": started, "204": response("The client has seen the end event: do not reconnect", nil)}
+}
+
 func (s *Server) execute(ctx context.Context, in *executeInput) (*huma.StreamResponse, error) {
-	return s.startAndStream(ctx, in.Body.Spec(), &in.ResumeInput)
+	return s.startAndStream(ctx, in.Body.Spec(), &in.ResumeInput, idOf)
 }
 
 func (s *Server) executeByQuery(ctx context.Context, in *executeQuery) (*huma.StreamResponse, error) {
@@ -68,7 +68,7 @@ func (s *Server) executeByQuery(ctx context.Context, in *executeQuery) (*huma.St
 	if err != nil && in.LastEventID == "" {
 		return nil, err
 	}
-	return s.startAndStream(ctx, spec, &in.ResumeInput)
+	return s.startAndStream(ctx, spec, &in.ResumeInput, idOf)
 }
 
 func (in *executeQuery) spec() (execution.Spec, error) {
@@ -99,8 +99,8 @@ func (in *executeQuery) spec() (execution.Spec, error) {
 }
 
 // startAndStream starts spec and follows it, or follows what an earlier
-// connection had started.
-func (s *Server) startAndStream(ctx context.Context, spec execution.Spec, in *ResumeInput) (*huma.StreamResponse, error) {
+// connection had started. editFor makes the frames of the route.
+func (s *Server) startAndStream(ctx context.Context, spec execution.Spec, in *ResumeInput, editFor func(execution.ID) edit) (*huma.StreamResponse, error) {
 	rec, after, err := s.startOrResume(ctx, spec, in)
 	if err != nil {
 		return nil, err
@@ -110,8 +110,7 @@ func (s *Server) startAndStream(ctx context.Context, spec execution.Spec, in *Re
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("X-Execution-Id", string(rec.ID))
-		w := newSSE(humaecho.Unwrap(hc))
-		w.idBy = string(rec.ID) + ":"
+		w := newSSE(humaecho.Unwrap(hc), editFor(rec.ID))
 		if s.pump(hc.Context(), w, rec.ID, after) == goneOff && in.OnDisconnect == "cancel" {
 			s.cancelAbandoned(hc.Context(), rec.ID)
 		}

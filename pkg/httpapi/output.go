@@ -178,5 +178,12 @@ func (s *Server) page(ctx context.Context, rec *execution.Record, sel selection)
 	page.Output = strings.ToValidUTF8(string(joined), "\uFFFD")
 	page.Status, page.ReturnCode, page.Result = rec.Status, rec.Outcome.ReturnCode(), rec.Result
 	page.More = page.NextAfter < rec.Last
+	if rec.Outcome != nil && rec.Outcome.Artifacts > 0 { // else a look at the store would be in vain
+		list, err := s.artifactsOf(ctx, rec.ID)
+		if err != nil {
+			return nil, err
+		}
+		page.Artifacts = list
+	}
 	return page, nil
 }

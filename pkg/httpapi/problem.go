@@ -126,7 +126,7 @@ func describe(r *request, err error) *api.Problem {
 		Type: "/problems/" + string(e.Code), Title: k.title, Status: k.status, Code: e.Code,
 		Detail: cmp.Or(e.Message, k.explain), Errors: e.Fields, Instance: r.path, RequestID: r.id,
 	}
-	if e.Code == execution.NotFound && strings.HasPrefix(r.path, "/execute/") {
+	if e.Code == execution.NotFound && strings.HasPrefix(r.path, "/execute/") && !strings.Contains(p.Detail, "RETENTION") {
 		p.Detail += fmt.Sprintf(" (executions are kept for %s after they have ended: the setting RETENTION)", days(r.server.Retention))
 	}
 	return p
@@ -137,7 +137,6 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return // a stream that began can only end
 	}
-	r := requestOf(c.Request().Context())
 	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
 		e := &execution.Error{Code: codeOfStatus(he.Code), Err: err}
 		switch e.Code {
@@ -151,9 +150,6 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p, header := problemOf(c.Request().Context(), err)
 	for name, value := range header {
 		c.Response().Header().Set(name, value)
-	}
-	if r == nil {
-		r = &request{server: s}
 	}
 	writeProblem(c.Response(), p)
 }

@@ -41,7 +41,10 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if !requestID.MatchString(info.id) {
 			info.id = strings.ToLower(rand.Text()[:16])
 		}
-		c.Response().Header().Set("X-Request-Id", info.id)
+		h := c.Response().Header()
+		h.Set("X-Request-Id", info.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer") // a query may hold a stream token
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, info)))
 		c.Response().Writer = newDeadlineWriter(c.Response().Writer, s.WriteTimeout)
 

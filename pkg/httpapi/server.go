@@ -83,8 +83,12 @@ func (s *Server) routes() {
 	s.cancelRoutes()
 	s.streamRoutes()
 	s.executeRoutes()
+	s.agentRoutes()
+	s.outputsRoutes()
+	s.engineRoutes()
 	s.healthRoutes()
 	s.problemRoutes()
+	s.docsRoutes()
 	s.documentRoutes()
 }
 

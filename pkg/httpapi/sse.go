@@ -58,35 +58,65 @@ func oneLine(data []byte) []byte {
 	return quoted
 }
 
-// frameType finds the type in a frame of EncodeSSE.
-func frameType(frame []byte) string {
-	_, rest, _ := bytes.Cut(frame, []byte("\nevent: "))
-	name, _, _ := bytes.Cut(rest, []byte("\n"))
-	return string(name)
+// splitFrame takes a frame of EncodeSSE apart.
+func splitFrame(frame []byte) (id, name string, data []byte) {
+	head, data, _ := bytes.Cut(frame, []byte("\ndata: "))
+	idLine, nameLine, _ := strings.Cut(string(head), "\n")
+	return strings.TrimPrefix(idLine, "id: "), strings.TrimPrefix(nameLine, "event: "), bytes.TrimSuffix(data, []byte("\n\n"))
+}
+
+// An edit appends a frame to b as one kind of stream wants it, or leaves it out.
+type edit func(b, frame []byte) []byte
+
+// only leaves out all types but those listed with commas between. Gaps and the
+// end are always told.
+func only(list string) edit {
+	if list == "" {
+		return nil
+	}
+	wanted := map[string]bool{string(execution.EventEnd): true, string(execution.EventGap): true}
+	for name := range strings.SplitSeq(list, ",") {
+		wanted[strings.TrimSpace(name)] = true
+	}
+	return func(b, frame []byte) []byte {
+		if _, name, _ := splitFrame(frame); !wanted[name] {
+			return b
+		}
+		return append(b, frame...)
+	}
+}
+
+// idOf puts the execution's id before each number, for streams whose path does
+// not name the execution.
+func idOf(id execution.ID) edit {
+	return func(b, frame []byte) []byte {
+		b = append(append(b, "id: "...), id...)
+		b = append(b, ':')
+		return append(b, bytes.TrimPrefix(frame, []byte("id: "))...)
+	}
 }
 
 // sse writes an event stream. A write that fails means that the reader is gone
 // or takes nothing: it is cut, and comes back with its cursor.
 type sse struct {
-	w     *echo.Response
-	rc    *http.ResponseController
-	buf   []byte
-	idBy  string // put before each number: "" or "<execution id>:"
-	types map[string]bool
+	w    *echo.Response
+	rc   *http.ResponseController
+	edit edit // nil: frames as they are
+	buf  []byte
 }
 
 // retryHint is how long clients wait before they reconnect.
 const retryHint = 2 * time.Second
 
 // newSSE sends the head. No proxy on the way may hold back or transform.
-func newSSE(c echo.Context) *sse {
+func newSSE(c echo.Context, e edit) *sse {
 	w := c.Response()
-	s := &sse{w: w, rc: http.NewResponseController(w.Writer)}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	s := &sse{w: w, rc: http.NewResponseController(w.Writer), edit: e}
 	// huma's deadline for the body would end the request's context half a minute
 	// into the stream: net/http reads on in the background.
 	_ = s.rc.SetReadDeadline(time.Time{})
@@ -106,14 +136,13 @@ func (s *sse) keepAlive() error { return s.send([]byte(": keep-alive\n\n")) }
 func (s *sse) frames(frames [][]byte) (wrote bool, err error) {
 	s.buf = s.buf[:0]
 	for _, frame := range frames {
-		if s.types != nil && !s.types[frameType(frame)] {
-			continue
+		switch {
+		case len(frame) == 0: // an event that could not be encoded
+		case s.edit == nil:
+			s.buf = append(s.buf, frame...)
+		default:
+			s.buf = s.edit(s.buf, frame)
 		}
-		if s.idBy != "" {
-			s.buf = append(append(s.buf, "id: "...), s.idBy...)
-			frame = bytes.TrimPrefix(frame, []byte("id: "))
-		}
-		s.buf = append(s.buf, frame...)
 	}
 	if len(s.buf) == 0 {
 		return false, nil

@@ -91,6 +91,7 @@ func (s *Server) describeRecord(ctx context.Context, rec *execution.Record) (api
 	if err != nil {
 		return e, err
 	}
+	position = max(0, position) // it has left the line meanwhile
 	e.QueuePosition = &position
 	return e, nil
 }

@@ -49,9 +49,7 @@ func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamRespo
 		return noContent(), nil
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		w := newSSE(humaecho.Unwrap(hc))
-		w.types = typeSet(in.Events)
-		s.pump(hc.Context(), w, rec.ID, after)
+		s.pump(hc.Context(), newSSE(humaecho.Unwrap(hc), only(in.Events)), rec.ID, after)
 	}}, nil
 }
 
@@ -63,8 +61,9 @@ func noContent() *huma.StreamResponse {
 func (in *streamInput) cursor(rec *execution.Record) (execution.Cursor, error) {
 	name, value := "after", in.After
 	if in.LastEventID != "" {
-		name, value = "Last-Event-ID", strings.TrimPrefix(in.LastEventID, string(rec.ID)+":")
+		name, value = "Last-Event-ID", in.LastEventID
 	}
+	value = strings.TrimPrefix(value, string(rec.ID)+":") // as the streams without an id in their path number them
 	if value == "end" || value == "$" {
 		return rec.Last, nil
 	}
@@ -78,19 +77,7 @@ func (in *streamInput) cursor(rec *execution.Record) (execution.Cursor, error) {
 	return after, nil
 }
 
-// typeSet is nil for "everything". The end is always told.
-func typeSet(list string) map[string]bool {
-	if list == "" {
-		return nil
-	}
-	set := map[string]bool{string(execution.EventEnd): true, string(execution.EventGap): true}
-	for name := range strings.SplitSeq(list, ",") {
-		set[strings.TrimSpace(name)] = true
-	}
-	return set
-}
-
-// how a stream ended.
+// streamEnd is how a stream ended.
 type streamEnd int
 
 const (

@@ -24,7 +24,6 @@ func (s *Server) streamLog(rec *execution.Record, sel selection, contentType str
 		w.Header().Set("Content-Type", contentType)
 		w.Header().Set("Cache-Control", "no-store, no-transform")
 		w.Header().Set("X-Accel-Buffering", "no")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.WriteHeader(http.StatusOK)
 		if err := s.copyLog(hc.Context(), w, rec, sel, write); err != nil {
 			s.Logger.WarnContext(hc.Context(), "log broken off", "error", err, "execution_id", rec.ID)
