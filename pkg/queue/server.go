@@ -18,6 +18,8 @@ import (
 type ServerOptions struct {
 	// Slots is how many handlers run at once.
 	Slots int
+	// Queues that this server takes from; all of execution.Queues when empty.
+	Queues []string
 	// Handle carries one execution and returns when nothing of it is left. Its
 	// context never ends by Asynq's doing: Asynq ends contexts for reasons that
 	// are none to kill an engine (an outage of Redis, its own timeout).
@@ -43,6 +45,17 @@ func NewServer(rdb redis.UniversalClient, o ServerOptions) *Server {
 // weights of the queues: of ten looks, six see critical first.
 var weights = map[string]int{"critical": 6, "default": 3, "low": 1}
 
+func (s *Server) queues() map[string]int {
+	if len(s.o.Queues) == 0 {
+		return weights
+	}
+	some := make(map[string]int, len(s.o.Queues))
+	for _, name := range s.o.Queues {
+		some[name] = weights[name]
+	}
+	return some
+}
+
 // Run takes tasks until ctx ends. Then it takes no more, waits until every
 // handler has returned, and only then lets Asynq shut down: Asynq pushes a task
 // that still runs back into the line and waits for nobody, which is how one
@@ -50,7 +63,7 @@ var weights = map[string]int{"critical": 6, "default": 3, "low": 1}
 // that on SIGTERM.
 func (s *Server) Run(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
-	hook := newWakeHook(len(weights), wake)
+	hook := newWakeHook(len(s.queues()), wake)
 	s.rdb.AddHook(hook)
 	s.rdb.AddHook(leaseHook{})
 
@@ -66,7 +79,7 @@ func (s *Server) Run(ctx context.Context) error {
 	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 		Concurrency: s.o.Slots,
 		BaseContext: func() context.Context { return work },
-		Queues:      weights,
+		Queues:      s.queues(),
 		// Empty rounds wait in the hook, not in this sleep.
 		TaskCheckInterval: time.Millisecond,
 		// Tasks with a delay are looked for each second; Asynq's 5 s would be felt.

@@ -11,9 +11,9 @@ import (
 
 // Claimed is the answer to Claim.
 type Claimed struct {
-	Lease     execution.Lease
-	Spec      execution.Spec
-	StartedAt time.Time // by Redis' clock
+	Lease  execution.Lease
+	Spec   execution.Spec
+	Waited time.Duration // from when it was allowed to run until now, by Redis' clock
 }
 
 // Claim gives worker the next attempt of a queued execution. token makes a
@@ -31,7 +31,8 @@ func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string
 	}
 	switch res[0] {
 	case "ok":
-		c := Claimed{Lease: execution.Lease{ID: id, Attempt: atoi(res[1]), Token: token}, StartedAt: fromMillis(res[3])}
+		c := Claimed{Lease: execution.Lease{ID: id, Attempt: atoi(res[1]), Token: token}}
+		c.Waited = max(0, fromMillis(res[3]).Sub(fromMillis(res[4])))
 		if err := json.Unmarshal([]byte(res[2]), &c.Spec); err != nil {
 			return Claimed{}, fmt.Errorf("record %s holds a spec that cannot be read: %w", id, err)
 		}
@@ -49,7 +50,7 @@ func NewToken() string { return randomToken() }
 // after any error but ErrFenced.
 func (s *Store) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
 	enc, data := s.codec.encode(b.Data)
-	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress))
+	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress), s.o.LogBytes)
 	if err != nil {
 		return wrap("append events", err)
 	}

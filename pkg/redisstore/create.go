@@ -20,6 +20,9 @@ import (
 // for. owner separates the keys of different callers. Errors: QueueFull,
 // IdempotencyUsed, Unavailable, StorageFull.
 func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error) {
+	if err := s.ensure(ctx); err != nil {
+		return execution.Created{}, err
+	}
 	body, err := json.Marshal(spec)
 	if err != nil {
 		return execution.Created{}, fmt.Errorf("encode spec: %w", err)

@@ -18,6 +18,9 @@ type Renewal struct {
 // Renew extends leases by LeaseTicks from now, all of a worker's in one call
 // per partition.
 func (s *Store) Renew(ctx context.Context, leases []execution.Lease) (map[execution.ID]Renewal, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
 	byPrefix := map[string][]execution.Lease{}
 	for _, l := range leases {
 		p := s.prefixOf(l.ID)
@@ -45,6 +48,9 @@ func (s *Store) Renew(ctx context.Context, leases []execution.Lease) (map[execut
 // the second's reaping. The clock stands still while nobody reaches Redis, so an
 // outage, however long, makes no lease run out.
 func (s *Store) Tick(ctx context.Context) (mine bool, err error) {
+	if err := s.ensure(ctx); err != nil {
+		return false, err
+	}
 	for k, p := range s.prefixes() {
 		res, err := tickScript.Run(ctx, s.rdb, []string{tickKey(p)}).Int64Slice()
 		if err != nil {

@@ -21,6 +21,9 @@ const listScan = 2000
 // the rest of the query on the records, so a page costs what it shows when the
 // filter is one index, and never more than listScan records.
 func (s *Store) List(ctx context.Context, q execution.ListQuery) (execution.ListPage, error) {
+	if err := s.ensure(ctx); err != nil {
+		return execution.ListPage{}, err
+	}
 	from, err := parseListCursor(q.Cursor)
 	if err != nil {
 		return execution.ListPage{}, err

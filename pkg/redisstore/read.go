@@ -23,6 +23,9 @@ const (
 // are missing a gap event stands for them. An error of code NotFound when the
 // execution is gone.
 func (s *Store) Read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
 	var events []execution.Event
 	p := s.prefixOf(id)
 	for size, count := 0, int64(readFirst); size < maxBytes; count = min(2*count, readMost) {

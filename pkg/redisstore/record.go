@@ -20,6 +20,9 @@ import (
 
 // Get reads a record; an error of code NotFound when there is none.
 func (s *Store) Get(ctx context.Context, id execution.ID) (*execution.Record, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
 	f, err := s.rdb.HGetAll(ctx, recordKey(s.prefixOf(id), id)).Result()
 	if err != nil {
 		return nil, wrap("read record", err)
@@ -91,6 +94,9 @@ func (s *Store) Position(ctx context.Context, r *execution.Record) (int, error) 
 
 // Stats counts what waits and what runs.
 func (s *Store) Stats(ctx context.Context) (execution.QueueStats, error) {
+	if err := s.ensure(ctx); err != nil {
+		return execution.QueueStats{}, err
+	}
 	pipe := s.rdb.Pipeline()
 	var queued, running []interface{ Val() int64 }
 	for _, p := range s.prefixes() {

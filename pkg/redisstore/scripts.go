@@ -61,6 +61,9 @@ var (
 
 // run calls a script that begins with common.lua and answers with a list of strings.
 func (s *Store) run(ctx context.Context, sc *redis.Script, id execution.ID, args ...any) ([]string, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
 	p := s.prefixOf(id)
 	argv := append([]any{p, string(id)}, args...)
 	return sc.Run(ctx, s.rdb, []string{recordKey(p, id)}, argv...).StringSlice()

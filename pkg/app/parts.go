@@ -1,0 +1,181 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul/longhaul/pkg/artifact"
+	"github.com/longhaul/longhaul/pkg/config"
+	"github.com/longhaul/longhaul/pkg/engine"
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/runner"
+	"github.com/longhaul/longhaul/pkg/telemetry"
+	"github.com/longhaul/longhaul/pkg/webhook"
+)
+
+// parts are what API and worker both need.
+type parts struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	rdb       redis.UniversalClient
+	store     *redisstore.Store
+	tasks     *queue.Queue
+	catalog   *engine.Catalog
+	artifacts artifact.Store
+	metrics   *telemetry.Metrics
+}
+
+// open makes the parts. It connects to nothing: Redis may still be starting.
+func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	catalog, err := engine.Load(cfg.EnginesFile)
+	if err != nil {
+		return nil, err
+	}
+	a := cfg.Artifacts
+	files, err := artifact.Open(a.URL, artifact.Options{
+		AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken,
+		Endpoint: a.Endpoint, Region: a.Region, Bucket: a.Bucket,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rdb, err := redisstore.Dial(cfg.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{
+		cfg: cfg, log: log, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, metrics: telemetry.NewMetrics(Version()),
+		store: redisstore.New(rdb, redisstore.Options{
+			Partitions: cfg.Partitions, Retention: cfg.Retention, IdempotencyTTL: cfg.IdempotencyTTL,
+			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.MaxLogBytes,
+		}),
+	}
+	p.metrics.Collect(p.store.Stats)
+	return p, nil
+}
+
+func (p *parts) close() {
+	if err := p.rdb.Close(); err != nil {
+		p.log.Warn("closing Redis", "error", err)
+	}
+}
+
+// group runs the goroutines of a process that go on until it stops, and waits for them.
+type group struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	log    *slog.Logger
+}
+
+// newGroup detaches from ctx's end: a group stops when the stop order says so,
+// which is later than the signal.
+func newGroup(ctx context.Context, log *slog.Logger) *group {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	return &group{ctx: ctx, cancel: cancel, log: log}
+}
+
+func (g *group) start(name string, run func(context.Context) error) {
+	g.wg.Go(func() {
+		if err := run(g.ctx); err != nil {
+			g.log.Error("stopped by an error", "part", name, "error", err)
+		}
+	})
+}
+
+func (g *group) stop() {
+	g.cancel()
+	g.wg.Wait()
+}
+
+// keepers are what every replica runs, API and worker alike.
+func (p *parts) keepers(g *group) error {
+	g.start("reaper", runner.NewReaper(p.store, p.tasks, p.artifacts, p.log.With("part", "reaper")).Run)
+	g.start("advice", p.advise)
+	if p.cfg.WebhookSecret == "" {
+		return nil
+	}
+	d, err := webhook.New(hooks{p.store}, webhook.Options{Secret: p.cfg.WebhookSecret, AllowNetworks: p.cfg.WebhookAllowNetworks, Logger: p.log.With("part", "webhook")})
+	if err != nil {
+		return err
+	}
+	g.start("webhook", func(ctx context.Context) error { d.Run(ctx); return nil })
+	return nil
+}
+
+// advise waits for Redis and then says once what is wrong with it.
+func (p *parts) advise(ctx context.Context) error {
+	for waited := false; ; waited = true {
+		err := p.store.Ready(ctx)
+		if err == nil {
+			break
+		}
+		if execution.CodeOf(err) == execution.Conflict {
+			return err
+		}
+		if !waited {
+			p.log.Warn("waiting for Redis", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+	advice, err := p.store.Advise(ctx)
+	for _, a := range advice {
+		p.log.Warn("Redis: "+a.Message, "redis_setting", a.Setting)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("Redis could not be looked at", "error", err)
+	}
+	if err := p.artifacts.Check(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("artifacts cannot be kept now (ARTIFACTS_URL)", "error", err)
+	}
+	return nil
+}
+
+// hooks lets webhook read its deliveries from the store.
+type hooks struct{ store *redisstore.Store }
+
+// hookHold is longer than one try may take, so that nobody else tries meanwhile.
+const hookHold = time.Minute
+
+func (h hooks) Due(ctx context.Context, _ time.Time, limit int) ([]webhook.Delivery, error) {
+	due, err := h.store.DueHooks(ctx, limit, hookHold)
+	if err != nil {
+		return nil, err
+	}
+	var all []webhook.Delivery
+	for _, hook := range due {
+		d, err := webhook.For(hook.Record)
+		if err != nil {
+			return nil, fmt.Errorf("webhook of %s: %w", hook.Record.ID, err)
+		}
+		d.Attempt = hook.Attempt + 1
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+func (h hooks) Done(ctx context.Context, id string, _ bool, _ int, _ string) error {
+	return h.store.HookDone(ctx, executionOf(id))
+}
+
+func (h hooks) Retry(ctx context.Context, id string, at time.Time, _ int, _ string) error {
+	return h.store.HookRetry(ctx, executionOf(id), at)
+}
+
+// executionOf undoes webhook.For's naming: one message per execution.
+func executionOf(id string) execution.ID { return execution.ID(strings.TrimPrefix(id, "msg_")) }

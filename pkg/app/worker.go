@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/artifact"
+	"github.com/longhaul/longhaul/pkg/config"
+	"github.com/longhaul/longhaul/pkg/dispatch"
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/runner"
+	"github.com/longhaul/longhaul/pkg/telemetry"
+)
+
+// Worker runs executions until ctx ends, and then drains.
+func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	p, err := open(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	// Asynq gets a client of its own, since queue hooks into it.
+	taskClient, err := redisstore.Dial(cfg.RedisURL)
+	if err != nil {
+		return err
+	}
+	defer taskClient.Close()
+
+	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
+	run := runner.New(p.store, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
+		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir,
+		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout,
+		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
+		Lookup:         os.LookupEnv, Logger: log, Observer: observer{p.metrics},
+	})
+	server := queue.NewServer(taskClient, queue.ServerOptions{
+		Slots: cfg.MaxConcurrent, Queues: cfg.Queues, Handle: run.Handle, Logger: log,
+		Cancel: func(ctx context.Context, id execution.ID) {
+			// The dashboard's cancel button is a request like any other.
+			if _, err := dispatch.New(p.store, p.tasks, log).Cancel(ctx, id); err != nil {
+				log.WarnContext(ctx, "cancel from the dashboard", "execution_id", id, "error", err)
+			}
+		},
+	})
+
+	g := newGroup(ctx, log)
+	bells := p.store.NewBells(g.ctx, run.Cancel)
+	g.start("bells", bells.Run)
+	g.start("leases", run.Run)
+	if err := p.keepers(g); err != nil {
+		g.stop()
+		return err
+	}
+	if err := awaitRedis(ctx, p); err != nil {
+		g.stop()
+		return err
+	}
+	log.Info("worker started", "worker", cfg.WorkerName, "slots", cfg.MaxConcurrent, "queues", cfg.Queues, "version", Version())
+
+	// The stop order. queue.Server.Run takes no new task once ctx has ended and
+	// returns when every attempt is settled; Drain is what makes them end.
+	// Leases are renewed until then, or a reaper would take them for lost.
+	drained := context.AfterFunc(ctx, func() {
+		log.Info("worker draining", "attempts", run.Active(), "drain_timeout", cfg.DrainTimeout)
+		run.Drain()
+	})
+	defer drained()
+	err = server.Run(ctx)
+	run.Drain()
+	g.stop()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if cerr := pool.Close(closing); cerr != nil {
+		log.Error("processes left behind", "error", cerr)
+	}
+	log.Info("worker stopped")
+	return err
+}
+
+// awaitRedis holds a worker back until Redis answers: Asynq's server refuses to
+// start without.
+func awaitRedis(ctx context.Context, p *parts) error {
+	for {
+		err := p.store.Ready(ctx)
+		if err == nil || execution.CodeOf(err) == execution.Conflict {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// observer counts attempts.
+type observer struct{ m *telemetry.Metrics }
+
+func (o observer) AttemptStarted(s *execution.Spec, waited time.Duration) {
+	o.m.Started(s.Name(), waited)
+}
+
+func (o observer) AttemptEnded(s *execution.Spec, out *execution.Outcome, ran time.Duration, logBytes int64) {
+	o.m.Ended(s.Name(), out.Status, out.Reason, ran)
+	o.m.LogBytes(execution.Stdout, int(logBytes))
+}

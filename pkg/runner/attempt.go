@@ -1,0 +1,243 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/logstream"
+	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+)
+
+// attempt is one try to carry an execution, from claim to settle.
+type attempt struct {
+	r      *Runner
+	spec   execution.Spec
+	lease  execution.Lease
+	begun  time.Time
+	waited time.Duration // in line
+	log    *slog.Logger
+
+	causes chan cause // the first stop; buffered by one
+
+	// Filled by start.
+	dir      workdir
+	process  *process.Process
+	grace    time.Duration
+	redactor *logstream.Redactor
+	writer   *logstream.Writer
+	pumps    sync.WaitGroup
+	writing  chan error // the end of writer.Run
+}
+
+// Handle carries one attempt of id. It returns when the attempt is settled and
+// nothing of its engine is left, or at once when there is nothing to do: the
+// execution has ended, or somebody else has it.
+func (r *Runner) Handle(ctx context.Context, id execution.ID) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-r.drain:
+		return // the reaper finds its task missing and dispatches it again
+	}
+	a := r.claim(ctx, id)
+	if a == nil {
+		return
+	}
+	r.enter(a)
+	defer r.leave(a)
+	defer a.clean(ctx)
+
+	if err := a.start(ctx); err != nil {
+		a.settle(ctx, a.notStarted(ctx, err))
+		return
+	}
+	a.pump(ctx)
+	why := a.watch(ctx)
+	a.finish(ctx)
+	if why == causeFenced {
+		a.log.WarnContext(ctx, "attempt fenced; its engine is gone and nothing more is written")
+		return
+	}
+	a.settle(ctx, a.outcome(why))
+}
+
+// claim turns queued into running. While Redis is away it waits; the task is
+// ours as long as we live.
+func (r *Runner) claim(ctx context.Context, id execution.ID) *attempt {
+	token := redisstore.NewToken()
+	log := r.o.Logger.With("execution_id", id)
+	var c redisstore.Claimed
+	err := r.retry(ctx, log, "claim", r.drain, func() (err error) {
+		c, err = r.store.Claim(ctx, id, r.o.Worker, token)
+		return err
+	})
+	if err != nil {
+		if code := execution.CodeOf(err); code != execution.Conflict && code != execution.NotFound {
+			log.ErrorContext(ctx, "not claimed", "error", err)
+		}
+		return nil
+	}
+	return &attempt{
+		r: r, spec: c.Spec, lease: c.Lease, begun: time.Now(), waited: c.Waited, causes: make(chan cause, 1), writing: make(chan error, 1),
+		log: log.With("attempt", c.Lease.Attempt), redactor: logstream.NewRedactor(nil),
+	}
+}
+
+// start makes the workdir and the process.
+func (a *attempt) start(ctx context.Context) error {
+	launch, err := a.r.catalog.Launch(&a.spec, a.r.o.Lookup)
+	if err != nil {
+		return err
+	}
+	a.redactor = logstream.NewRedactor(launch.Secrets)
+	if a.grace = launch.Grace; a.grace <= 0 {
+		a.grace = a.r.o.Grace
+	}
+	if a.dir, err = makeWorkdir(a.r.o.Workdir, a.lease, launch.Dir); err != nil {
+		return err
+	}
+	a.process, err = a.r.processes.Start(ctx, process.Command{
+		ExecutionID: string(a.lease.ID),
+		Path:        launch.Path, Args: launch.Args, Dir: a.dir.cwd, Stdin: launch.Stdin,
+		Env: append(launch.Env, a.environ(time.Now().Add(a.spec.Timeout()))...),
+		Limits: process.Limits{
+			OpenFiles: launch.Limits.OpenFiles, FileSize: launch.Limits.FileSize, AddressSpace: launch.Limits.AddressSpace,
+			CPUSeconds: launch.Limits.CPUSeconds, Processes: launch.Limits.Processes,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.r.o.Observer.AttemptStarted(&a.spec, a.waited)
+	a.log.InfoContext(ctx, "engine started", "engine", a.spec.Name(), "pid", a.process.PID())
+	return nil
+}
+
+// pump begins to carry the engine's output to Redis. The pipes are drained
+// even when the writer has given up, so that an engine never hangs on us.
+func (a *attempt) pump(ctx context.Context) {
+	a.writer = logstream.NewWriter(a.r.store, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
+	go func() { a.writing <- a.writer.Run(ctx) }()
+	for _, read := range []func() error{
+		func() error { return a.writer.Pump(execution.Stdout, a.process.Stdout()) },
+		func() error { return a.writer.Pump(execution.Stderr, a.process.Stderr()) },
+		func() error { return a.writer.PumpEvents(a.process.Events()) },
+	} {
+		a.pumps.Go(func() {
+			if err := read(); err != nil {
+				a.log.WarnContext(ctx, "reading the engine's output", "error", err)
+			}
+		})
+	}
+}
+
+// watch waits until nothing of the engine is left, and ends it when there is a
+// cause to. It returns the one cause, if any: what happens after the engine has
+// exited by itself is none.
+func (a *attempt) watch(ctx context.Context) cause {
+	deadline := time.NewTimer(time.Until(a.process.StartedAt().Add(a.spec.Timeout())))
+	defer deadline.Stop()
+	interrupt := time.NewTimer(time.Hour)
+	interrupt.Stop()
+	defer interrupt.Stop()
+
+	why, drain, exited, fenced := causeNone, a.r.drain, a.process.Exited(), a.writing
+	grace := a.grace
+	end := func(c cause, grace time.Duration) {
+		if why == causeNone && exited != nil {
+			why = c
+			a.log.InfoContext(ctx, "ending the engine", "cause", c, "grace", grace)
+			a.process.Terminate(grace)
+		}
+	}
+	for {
+		select {
+		case <-a.process.Gone():
+			return why
+		case <-exited:
+			exited = nil
+		case <-deadline.C:
+			end(causeTimeout, grace)
+		case c := <-a.causes:
+			if c == causeFenced {
+				why = c
+				a.process.Terminate(0)
+			}
+			end(c, grace)
+		case err := <-fenced:
+			// The writer ends before Close only when its writes are refused.
+			fenced = nil
+			a.writing <- err
+			if errors.Is(err, execution.ErrFenced) {
+				why = causeFenced
+				a.process.Terminate(0)
+			}
+		case <-drain:
+			drain = nil
+			var wait time.Duration
+			wait, grace = drainPlan(a.r.o.DrainTimeout, a.grace)
+			interrupt.Reset(wait)
+		case <-interrupt.C:
+			end(causeInterrupt, grace)
+			a.process.Terminate(grace) // also shortens the grace of an earlier cause
+		}
+	}
+}
+
+// stop asks watch to end the engine; only the first cause is kept.
+func (a *attempt) stop(c cause) {
+	select {
+	case a.causes <- c:
+	default:
+	}
+}
+
+// finish takes what the engine left: the rest of its output and its files.
+func (a *attempt) finish(ctx context.Context) {
+	a.pumps.Wait()
+	a.dir.artifacts = a.collect(ctx)
+	a.writer.Close()
+	if err := <-a.writing; err != nil && !errors.Is(err, execution.ErrFenced) {
+		a.log.ErrorContext(ctx, "the end of the log was not stored", "error", err)
+	}
+}
+
+// settle writes the outcome, for as long as it takes: without it the execution
+// would be "running" with nothing running.
+func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
+	var dispatch int
+	err := a.r.retry(ctx, a.log, "settle", nil, func() (err error) {
+		dispatch, err = a.r.store.Settle(ctx, a.lease, s)
+		return err
+	})
+	if err != nil {
+		a.log.ErrorContext(ctx, "not settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "error", err)
+		return
+	}
+	a.r.o.Observer.AttemptEnded(&a.spec, &s.Outcome, time.Since(a.begun), a.logBytes())
+	a.log.InfoContext(ctx, "attempt settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "requeued", s.Requeue)
+	if !s.Requeue {
+		return
+	}
+	if err := a.r.tasks.Enqueue(ctx, execution.TicketFor(a.lease.ID, &a.spec, dispatch, s.Backoff)); err != nil {
+		a.log.WarnContext(ctx, "task not enqueued; the reaper will", "error", err)
+	}
+}
+
+func (a *attempt) logBytes() int64 {
+	if a.writer == nil {
+		return 0
+	}
+	return a.writer.Stats().LogBytes
+}
+
+func (a *attempt) clean(ctx context.Context) {
+	if err := a.dir.remove(); err != nil {
+		a.log.WarnContext(ctx, "workdir not removed", "error", err)
+	}
+}

@@ -1,0 +1,212 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+)
+
+// Ledger is what the Reaper looks through: redisstore.
+type Ledger interface {
+	Ready(ctx context.Context) error
+	Tick(ctx context.Context) (mine bool, err error)
+	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
+	Lost(ctx context.Context, limit int) ([]execution.Lease, error)
+	Settle(ctx context.Context, l execution.Lease, s redisstore.Settlement) (dispatch int, err error)
+	HeadOfLine(ctx context.Context, limit int, ms int64) ([]redisstore.Waiting, error)
+	Redispatch(ctx context.Context, id execution.ID, dispatch int) (int, error)
+	Expired(ctx context.Context, limit int) ([]execution.ID, error)
+	Purge(ctx context.Context, id execution.ID) error
+}
+
+// Line is what the Reaper puts back: queue.
+type Line interface {
+	Tasks
+	State(ctx context.Context, t execution.Ticket) (queue.State, error)
+}
+
+// Files is what goes with an execution whose retention is over: artifact.Store.
+type Files interface {
+	Delete(ctx context.Context, id execution.ID) error
+}
+
+const (
+	reapEvery = time.Second
+	// reapMost bounds one round of each duty, so that a flood of one never keeps
+	// the others waiting.
+	reapMost = 100
+	// A task may be missing for as long as it takes from the record to Asynq;
+	// after that it is lost.
+	missingAfter = 3 * time.Second
+	// A worker claims at once when it has taken a task. One that has not after
+	// this long has died in between, or its dequeue was answered to nobody.
+	activeAfter = 15 * time.Second
+	// headOfLine is how deep each queue is looked at: a lost task reaches it
+	// however long the line.
+	headOfLine = 50
+)
+
+// Reaper ends what its worker no longer can, and puts back what Asynq has
+// lost. Every replica runs one; whoever moves the lease clock in a second does
+// that second's work, so more replicas make it surer, not busier.
+type Reaper struct {
+	ledger Ledger
+	line   Line
+	files  Files
+	log    *slog.Logger
+
+	// active remembers since when a task was seen with a worker whose execution
+	// is still queued. Only Run's goroutine touches it.
+	active map[execution.ID]time.Time
+}
+
+// NewReaper makes a Reaper.
+func NewReaper(ledger Ledger, line Line, files Files, log *slog.Logger) *Reaper {
+	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}}
+}
+
+// Run reaps until ctx ends. Redis being away is waited out.
+func (p *Reaper) Run(ctx context.Context) error {
+	ticker := time.NewTicker(reapEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := p.round(ctx); err != nil && ctx.Err() == nil {
+				p.log.WarnContext(ctx, "reaper", "error", err)
+			}
+		}
+	}
+}
+
+func (p *Reaper) round(ctx context.Context) error {
+	if err := p.ledger.Ready(ctx); err != nil {
+		return err
+	}
+	mine, err := p.ledger.Tick(ctx)
+	if err != nil || !mine {
+		return err
+	}
+	return errors.Join(p.lost(ctx), p.missing(ctx), p.expired(ctx))
+}
+
+// lost settles attempts whose lease has run out.
+func (p *Reaper) lost(ctx context.Context) error {
+	leases, err := p.ledger.Lost(ctx, reapMost)
+	if err != nil {
+		return err
+	}
+	for _, l := range leases {
+		r, err := p.ledger.Get(ctx, l.ID)
+		if err != nil {
+			return err
+		}
+		s := lostSettlement(r)
+		dispatch, err := p.ledger.Settle(ctx, l, s)
+		if errors.Is(err, redisstore.ErrAlive) || errors.Is(err, execution.ErrFenced) {
+			continue // it renewed, or settled, between our two looks
+		}
+		if err != nil {
+			return err
+		}
+		p.log.WarnContext(ctx, "worker lost", "execution_id", l.ID, "attempt", l.Attempt, "worker", r.Worker, "requeued", s.Requeue)
+		if s.Requeue {
+			if err := p.line.Enqueue(ctx, execution.TicketFor(l.ID, &r.Spec, dispatch, s.Backoff)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lostSettlement is how an execution ends whose worker is gone.
+func lostSettlement(r *execution.Record) redisstore.Settlement {
+	o := execution.Outcome{
+		Status: execution.Errored, Reason: execution.ReasonWorkerLost, Attempt: r.Attempt, Worker: r.Worker,
+		Message: fmt.Sprintf("worker %s was lost: it was killed, or could not reach Redis for longer than its lease", r.Worker),
+	}
+	if !r.CancelRequestedAt.IsZero() {
+		o.Status, o.Reason = execution.Cancelled, execution.ReasonCancelled
+		o.Message = "cancelled on request; " + o.Message
+		return redisstore.Settlement{Outcome: o, IfLost: true}
+	}
+	requeue := r.Spec.OnInterrupt == execution.Requeue && r.Attempt < r.Spec.MaxAttempts
+	return redisstore.Settlement{Outcome: o, IfLost: true, Requeue: requeue, Backoff: backoff(r.Attempt)}
+}
+
+// backoff before the next attempt: 1 s, 2 s, 4 s, … one minute.
+func backoff(attempt int) time.Duration {
+	return min(time.Second<<min(attempt-1, 6), time.Minute)
+}
+
+// missing dispatches again what waits at the head of the line with no task, or
+// with one that a worker took and never claimed.
+func (p *Reaper) missing(ctx context.Context) error {
+	waiting, err := p.ledger.HeadOfLine(ctx, headOfLine, missingAfter.Milliseconds())
+	if err != nil {
+		return err
+	}
+	seen := make(map[execution.ID]time.Time, len(p.active))
+	for _, w := range waiting {
+		t := execution.Ticket{ID: w.ID, Queue: w.Queue, Dispatch: w.Dispatch}
+		state, err := p.line.State(ctx, t)
+		if err != nil {
+			return err
+		}
+		since, known := p.active[w.ID]
+		switch {
+		case state == queue.Waiting:
+			continue
+		case state == queue.Active && !known:
+			seen[w.ID] = time.Now()
+			continue
+		case state == queue.Active && time.Since(since) < activeAfter:
+			seen[w.ID] = since
+			continue
+		}
+		if err := p.redispatch(ctx, w); err != nil {
+			return err
+		}
+	}
+	p.active = seen
+	return nil
+}
+
+func (p *Reaper) redispatch(ctx context.Context, w redisstore.Waiting) error {
+	r, err := p.ledger.Get(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	n, err := p.ledger.Redispatch(ctx, w.ID, w.Dispatch)
+	if err != nil || n == 0 {
+		return err
+	}
+	p.log.WarnContext(ctx, "task was missing; dispatched again", "execution_id", w.ID, "dispatch", n)
+	return p.line.Enqueue(ctx, execution.TicketFor(w.ID, &r.Spec, n, 0))
+}
+
+// expired takes executions whose retention is over out of the artifact store
+// and then out of Redis: in that order, since the record is what finds the files.
+func (p *Reaper) expired(ctx context.Context) error {
+	ids, err := p.ledger.Expired(ctx, reapMost)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := p.files.Delete(ctx, id); err != nil {
+			return fmt.Errorf("delete artifacts of %s: %w", id, err)
+		}
+		if err := p.ledger.Purge(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

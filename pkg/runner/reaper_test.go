@@ -1,0 +1,141 @@
+package runner_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/redistest"
+	"github.com/longhaul/longhaul/pkg/runner"
+)
+
+// reap runs a reaper until until holds.
+func reap(t *testing.T, store *redisstore.Store, l *line, files runner.Files, until func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	p := runner.NewReaper(store, l, files, slog.New(slog.DiscardHandler))
+	go func() { done <- p.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	deadline := time.After(40 * time.Second)
+	for !until() {
+		select {
+		case <-deadline:
+			t.Fatal("the reaper did not get there")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+type noFiles struct{ deleted []execution.ID }
+
+func (f *noFiles) Delete(_ context.Context, id execution.ID) error {
+	f.deleted = append(f.deleted, id)
+	return nil
+}
+
+func place(t *testing.T, store *redisstore.Store, change func(*execution.Spec)) execution.ID {
+	t.Helper()
+	s := &execution.Spec{Command: "sh", Args: []string{"x"}}
+	if change != nil {
+		change(s)
+	}
+	s.Normalize(execution.DefaultLimits())
+	c, err := store.Create(t.Context(), s, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Record.ID
+}
+
+func status(t *testing.T, store *redisstore.Store, id execution.ID) execution.Status {
+	t.Helper()
+	r, err := store.Get(t.Context(), id)
+	if execution.CodeOf(err) == execution.NotFound {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Status
+}
+
+func TestALostWorkersExecutionsEndOrGoBackInLine(t *testing.T) {
+	store, _ := redistest.Store(t, redisstore.Options{LeaseTicks: 2})
+	l := &line{states: map[execution.ID]queue.State{}}
+	fail := place(t, store, nil)
+	again := place(t, store, func(s *execution.Spec) { s.OnInterrupt = execution.Requeue })
+	asked := place(t, store, func(s *execution.Spec) { s.OnInterrupt = execution.Requeue })
+	alive := place(t, store, nil)
+	var keep execution.Lease
+	for _, id := range []execution.ID{fail, again, asked, alive} {
+		c, err := store.Claim(t.Context(), id, "doomed", redisstore.NewToken())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep = c.Lease
+	}
+	if _, err := store.Cancel(t.Context(), asked); err != nil {
+		t.Fatal(err)
+	}
+	reap(t, store, l, &noFiles{}, func() bool {
+		if _, err := store.Renew(t.Context(), []execution.Lease{keep}); err != nil {
+			t.Fatal(err)
+		}
+		return status(t, store, fail) != execution.Running && status(t, store, again) != execution.Running && status(t, store, asked) != execution.Running
+	})
+	r, _ := store.Get(t.Context(), fail)
+	check(t, r, execution.Errored, execution.ReasonWorkerLost, "doomed")
+	r, _ = store.Get(t.Context(), asked)
+	check(t, r, execution.Cancelled, execution.ReasonCancelled, "")
+	if got := status(t, store, again); got != execution.Queued {
+		t.Errorf("on_interrupt requeue: %s", got)
+	}
+	if len(l.tickets) != 1 || l.tickets[0].ID != again || l.tickets[0].Dispatch != 2 || l.tickets[0].Delay != time.Second {
+		t.Errorf("tickets are %+v", l.tickets)
+	}
+	if got := status(t, store, alive); got != execution.Running {
+		t.Errorf("the one whose lease was renewed: %s", got)
+	}
+}
+
+func TestATaskThatAsynqLostIsDispatchedAgain(t *testing.T) {
+	store, _ := redistest.Store(t, redisstore.Options{})
+	l := &line{states: map[execution.ID]queue.State{}}
+	missing, waiting := place(t, store, nil), place(t, store, nil)
+	l.states[waiting] = queue.Waiting
+	reap(t, store, l, &noFiles{}, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if len(l.tickets) > 0 {
+			l.states[missing] = queue.Waiting
+		}
+		return len(l.tickets) > 0
+	})
+	if len(l.tickets) != 1 || l.tickets[0].ID != missing || l.tickets[0].Dispatch != 2 {
+		t.Errorf("tickets are %+v", l.tickets)
+	}
+}
+
+func TestWhatIsPastItsRetentionIsTakenOut(t *testing.T) {
+	store, srv := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
+	id := place(t, store, nil)
+	if _, err := store.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	files := &noFiles{}
+	reap(t, store, &line{}, files, func() bool { return status(t, store, id) == "" })
+	if len(files.deleted) == 0 || files.deleted[0] != id {
+		t.Errorf("artifacts deleted of %v", files.deleted)
+	}
+	rdb, _ := redisstore.Dial(srv.URL)
+	defer rdb.Close()
+	if keys := rdb.Keys(t.Context(), "*").Val(); strings.Contains(strings.Join(keys, " "), string(id)) {
+		t.Errorf("left behind: %v", keys)
+	}
+}

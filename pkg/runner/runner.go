@@ -1,0 +1,173 @@
+package runner
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/artifact"
+	"github.com/longhaul/longhaul/pkg/engine"
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/logstream"
+	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+)
+
+// Store is what an attempt writes to: redisstore.
+type Store interface {
+	logstream.Sink
+	Claim(ctx context.Context, id execution.ID, worker, token string) (redisstore.Claimed, error)
+	Renew(ctx context.Context, leases []execution.Lease) (map[execution.ID]redisstore.Renewal, error)
+	Settle(ctx context.Context, l execution.Lease, s redisstore.Settlement) (dispatch int, err error)
+}
+
+// Catalog turns a spec into what the worker starts: engine.
+type Catalog interface {
+	Launch(spec *execution.Spec, lookup func(string) (string, bool)) (*engine.Launch, error)
+}
+
+// Processes starts process trees: process.Pool.
+type Processes interface {
+	Start(ctx context.Context, c process.Command) (*process.Process, error)
+}
+
+// Tasks puts an execution back in line: queue.
+type Tasks interface {
+	Enqueue(ctx context.Context, t execution.Ticket) error
+}
+
+// Observer is told of what a worker does, for metrics. Its methods must not block.
+type Observer interface {
+	AttemptStarted(spec *execution.Spec, waited time.Duration)
+	AttemptEnded(spec *execution.Spec, o *execution.Outcome, ran time.Duration, logBytes int64)
+}
+
+// Options of a Runner.
+type Options struct {
+	Worker         string        // name of this worker, as records show it
+	Slots          int           // attempts at once: MAX_CONCURRENT
+	Workdir        string        // where workdirs are made
+	Grace          time.Duration // CANCEL_GRACE, where the catalog says nothing else
+	DrainTimeout   time.Duration // from Drain to the platform's SIGKILL, less a margin
+	RenewEvery     time.Duration // a third of the lease
+	ArtifactLimits artifact.Limits
+	Lookup         func(string) (string, bool) // the worker's environment, for secrets
+	Logger         *slog.Logger
+	Observer       Observer
+}
+
+// Runner carries the attempts of one worker.
+type Runner struct {
+	o         Options
+	store     Store
+	catalog   Catalog
+	processes Processes
+	artifacts artifact.Store
+	tasks     Tasks
+
+	slots chan struct{}
+	drain chan struct{} // closed by Drain
+	once  sync.Once
+
+	mu     sync.Mutex // guards active
+	active map[execution.ID]*attempt
+}
+
+// New makes a Runner.
+func New(store Store, catalog Catalog, processes Processes, artifacts artifact.Store, tasks Tasks, o Options) *Runner {
+	if o.RenewEvery <= 0 {
+		o.RenewEvery = 4 * time.Second
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	return &Runner{
+		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks,
+		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), active: map[execution.ID]*attempt{},
+	}
+}
+
+// Run renews the leases of all attempts until ctx ends. Its context must
+// outlive every Handle.
+func (r *Runner) Run(ctx context.Context) error {
+	ticker := time.NewTicker(r.o.RenewEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			r.renew(ctx)
+		}
+	}
+}
+
+// renew tells Redis that the attempts live, and hears what it wants of them. A
+// failure is no reason to end anything: leases run on a clock that stands still
+// while Redis is away.
+func (r *Runner) renew(ctx context.Context) {
+	r.mu.Lock()
+	leases := make([]execution.Lease, 0, len(r.active))
+	for _, a := range r.active {
+		leases = append(leases, a.lease)
+	}
+	r.mu.Unlock()
+	if len(leases) == 0 {
+		return
+	}
+	answers, err := r.store.Renew(ctx, leases)
+	if err != nil && ctx.Err() == nil {
+		r.o.Logger.WarnContext(ctx, "leases not renewed; trying again", "attempts", len(leases), "error", err)
+	}
+	for id, answer := range answers {
+		switch {
+		case answer.Fenced:
+			r.stop(id, causeFenced)
+		case answer.Cancel:
+			r.stop(id, causeCancel)
+		}
+	}
+}
+
+// Cancel ends the attempt of id if this worker has it. The cancel itself is
+// stored in the record; this only makes it quick.
+func (r *Runner) Cancel(id execution.ID) { r.stop(id, causeCancel) }
+
+func (r *Runner) stop(id execution.ID, c cause) {
+	r.mu.Lock()
+	a := r.active[id]
+	r.mu.Unlock()
+	if a != nil {
+		a.stop(c)
+	}
+}
+
+// Drain makes Handle take nothing new and gives what runs as much of
+// DrainTimeout as ending it properly leaves; then engines are interrupted. It
+// returns at once: the drain is over when every Handle has returned.
+func (r *Runner) Drain() { r.once.Do(func() { close(r.drain) }) }
+
+// Active counts the attempts that run.
+func (r *Runner) Active() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.active)
+}
+
+func (r *Runner) enter(a *attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active[a.lease.ID] = a
+}
+
+func (r *Runner) leave(a *attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.active, a.lease.ID)
+}
+
+type nobody struct{}
+
+func (nobody) AttemptStarted(*execution.Spec, time.Duration)                          {}
+func (nobody) AttemptEnded(*execution.Spec, *execution.Outcome, time.Duration, int64) {}

@@ -1,0 +1,392 @@
+package runner_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/longhaul/longhaul/pkg/artifact"
+	"github.com/longhaul/longhaul/pkg/engine"
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/redistest"
+	"github.com/longhaul/longhaul/pkg/runner"
+)
+
+func TestMain(m *testing.M) {
+	process.Main()
+	goleak.VerifyTestMain(m)
+}
+
+// scripts is a catalog whose every command is a shell script given as the only argument.
+type scripts struct{ secrets []string }
+
+func (c scripts) Launch(s *execution.Spec, _ func(string) (string, bool)) (*engine.Launch, error) {
+	if s.Command == "missing" {
+		return &engine.Launch{Path: "/no/such/program", Env: []string{"PATH=/usr/bin:/bin"}}, nil
+	}
+	return &engine.Launch{
+		Path: "/bin/sh", Args: append([]string{"-c"}, s.Args...), Stdin: s.Input, Secrets: c.secrets,
+		Env: []string{"PATH=/usr/bin:/bin"}, Grace: 500 * time.Millisecond,
+	}, nil
+}
+
+// line keeps the tickets of requeued executions.
+type line struct {
+	mu      sync.Mutex
+	tickets []execution.Ticket
+	states  map[execution.ID]queue.State
+}
+
+func (l *line) Enqueue(_ context.Context, t execution.Ticket) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tickets = append(l.tickets, t)
+	return nil
+}
+
+func (l *line) State(_ context.Context, t execution.Ticket) (queue.State, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.states[t.ID], nil
+}
+
+// worker is a runner with everything real but Asynq.
+type worker struct {
+	*runner.Runner
+	t     *testing.T
+	store *redisstore.Store
+	srv   *redistest.Server
+	line  *line
+	files artifact.Store
+}
+
+func newWorker(t *testing.T, change func(*runner.Options)) *worker {
+	t.Helper()
+	store, srv := redistest.Store(t, redisstore.Options{LeaseTicks: 3})
+	return workerOn(t, store, srv, change)
+}
+
+func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, change func(*runner.Options)) *worker {
+	t.Helper()
+	files, err := artifact.Open("file://"+t.TempDir(), artifact.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := runner.Options{
+		Worker: "test-worker", Slots: 4, Workdir: t.TempDir(), Grace: time.Second, DrainTimeout: 10 * time.Second,
+		RenewEvery: 50 * time.Millisecond, ArtifactLimits: artifact.DefaultLimits(), Lookup: os.LookupEnv,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&o)
+	}
+	pool := process.NewPool(process.PoolConfig{Slots: o.Slots})
+	l := &line{states: map[execution.ID]queue.State{}}
+	w := &worker{Runner: runner.New(store, scripts{secrets: []string{"hunter2-very-secret"}}, pool, files, l, o), t: t, store: store, srv: srv, line: l, files: files}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		if err := pool.Close(context.Background()); err != nil {
+			t.Errorf("close pool: %v", err)
+		}
+	})
+	return w
+}
+
+func (w *worker) submit(script string, change func(*execution.Spec)) execution.ID {
+	w.t.Helper()
+	s := &execution.Spec{Command: "sh", Args: []string{script}}
+	if change != nil {
+		change(s)
+	}
+	s.Normalize(execution.DefaultLimits())
+	c, err := w.store.Create(w.t.Context(), s, "", "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c.Record.ID
+}
+
+// run carries a script to its end.
+func (w *worker) run(script string, change func(*execution.Spec)) *execution.Record {
+	w.t.Helper()
+	id := w.submit(script, change)
+	w.Handle(context.Background(), id)
+	return w.get(id)
+}
+
+func (w *worker) get(id execution.ID) *execution.Record {
+	w.t.Helper()
+	r, err := w.store.Get(context.Background(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func (w *worker) events(id execution.ID) []execution.Event {
+	w.t.Helper()
+	var all []execution.Event
+	for after := execution.Cursor(0); ; {
+		events, err := w.store.Read(context.Background(), id, after, 1<<20)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if len(events) == 0 {
+			return all
+		}
+		all = append(all, events...)
+		after = events[len(events)-1].Seq
+	}
+}
+
+func (w *worker) log(id execution.ID, s execution.Stream) string {
+	var b strings.Builder
+	for _, e := range w.events(id) {
+		if e.Stream == s {
+			b.Write(e.Bytes)
+		}
+	}
+	return b.String()
+}
+
+// awaitLog waits until an execution has printed text.
+func (w *worker) awaitLog(id execution.ID, text string) {
+	w.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !strings.Contains(w.log(id, execution.Stdout), text) {
+		select {
+		case <-deadline:
+			w.t.Fatalf("never printed %q", text)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// start handles an execution in the background; wait gives its record at the end.
+func (w *worker) start(id execution.ID) (wait func() *execution.Record) {
+	done := make(chan struct{})
+	go func() { w.Handle(context.Background(), id); close(done) }()
+	return func() *execution.Record { <-done; return w.get(id) }
+}
+
+func check(t *testing.T, r *execution.Record, status execution.Status, reason execution.Reason, message string) {
+	t.Helper()
+	if r.Status != status || r.Outcome == nil || r.Outcome.Reason != reason {
+		t.Fatalf("ended as %s, %+v; want %s, %s", r.Status, r.Outcome, status, reason)
+	}
+	if !strings.Contains(r.Outcome.Message, message) {
+		t.Errorf("message is %q, want %q in it", r.Outcome.Message, message)
+	}
+}
+
+func TestAnEngineThatSucceedsLeavesOutputResultAndArtifacts(t *testing.T) {
+	w := newWorker(t, nil)
+	r := w.run(`
+		cat; echo out; echo err >&2
+		echo '{"type":"progress","percent":40,"message":"working"}' >&3
+		mkdir "$EXECUTION_OUTPUT_DIR/sub"; echo hello > "$EXECUTION_OUTPUT_DIR/sub/a.txt"
+		echo '{"answer": 42, "secret": "hunter2-very-secret"}' > "$EXECUTION_RESULT_FILE"
+		echo "hunter2-very-secret"; pwd >&2`,
+		func(s *execution.Spec) { s.Input = json.RawMessage(`{"q":1}`) })
+	check(t, r, execution.Completed, execution.ReasonExited, "")
+	if got := w.log(r.ID, execution.Stdout); got != `{"q":1}out`+"\n***\n" {
+		t.Errorf("stdout is %q", got)
+	}
+	if got := string(r.Result); strings.Contains(got, "hunter2") || !strings.Contains(got, "42") {
+		t.Errorf("result is %s", got)
+	}
+	if string(r.Progress) == "" || !strings.Contains(string(r.Progress), "working") {
+		t.Errorf("progress is %s", r.Progress)
+	}
+	files, err := w.files.List(t.Context(), r.ID)
+	if err != nil || len(files) != 1 || files[0].Path != "sub/a.txt" || r.Outcome.Artifacts != 1 {
+		t.Errorf("artifacts are %+v, %v", files, err)
+	}
+	var types []string
+	for _, e := range w.events(r.ID) {
+		types = append(types, string(e.Type))
+	}
+	if !slices.Contains(types, "artifact") || types[len(types)-1] != "end" {
+		t.Errorf("events are %v", types)
+	}
+	if r.Outcome.GroupEmptyAt == nil || *r.Outcome.ExitCode != 0 || r.Worker != "test-worker" {
+		t.Errorf("outcome is %+v", r.Outcome)
+	}
+}
+
+func TestEachWayToEndHasItsStatusAndReason(t *testing.T) {
+	w := newWorker(t, nil)
+	t.Run("non-zero exit", func(t *testing.T) {
+		r := w.run(`echo "cannot read data.csv" >&2; exit 3`, nil)
+		check(t, r, execution.Failed, execution.ReasonExitCode, "cannot read data.csv")
+		if *r.Outcome.ExitCode != 3 || r.Outcome.Signal != "" {
+			t.Errorf("outcome is %+v", r.Outcome)
+		}
+	})
+	t.Run("exit 137 by itself", func(t *testing.T) {
+		r := w.run(`exit 137`, nil)
+		check(t, r, execution.Failed, execution.ReasonExitCode, "137")
+	})
+	t.Run("a signal", func(t *testing.T) {
+		r := w.run(`kill -9 $$`, nil)
+		check(t, r, execution.Failed, execution.ReasonSignal, "SIGKILL")
+		if r.Outcome.ExitCode != nil || r.Outcome.Signal != "SIGKILL" || *r.Outcome.ReturnCode() != 137 {
+			t.Errorf("outcome is %+v", r.Outcome)
+		}
+	})
+	t.Run("cannot be started", func(t *testing.T) {
+		r := w.run(``, func(s *execution.Spec) { s.Command = "missing" })
+		check(t, r, execution.Errored, execution.ReasonStartFailed, "could not be started")
+	})
+	t.Run("timeout, with what it left kept", func(t *testing.T) {
+		r := w.run(`echo partial > "$EXECUTION_OUTPUT_DIR/p.txt"; trap 'echo asked; exit 0' TERM; sleep 60 & wait`, func(s *execution.Spec) { s.TimeoutSeconds = 1 })
+		check(t, r, execution.Timeout, execution.ReasonTimeout, "timeout_seconds")
+		if r.Outcome.Artifacts != 1 || r.Outcome.SignalSentAt == nil {
+			t.Errorf("outcome is %+v", r.Outcome)
+		}
+	})
+	t.Run("a result that is no JSON", func(t *testing.T) {
+		r := w.run(`echo '{' > "$EXECUTION_RESULT_FILE"`, nil)
+		check(t, r, execution.Completed, execution.ReasonExited, "EXECUTION_RESULT_FILE holds no valid JSON")
+	})
+}
+
+func TestCancelEndsTheWholeTree(t *testing.T) {
+	w := newWorker(t, nil)
+	id := w.submit(`setsid sh -c 'trap "" TERM; echo escaped; sleep 300' & trap '' TERM; echo ready; while :; do sleep 1; done`, nil)
+	wait := w.start(id)
+	w.awaitLog(id, "ready")
+	w.awaitLog(id, "escaped")
+	if _, err := w.store.Cancel(t.Context(), id); err != nil { // heard by the next renewal
+		t.Fatal(err)
+	}
+	r := wait()
+	check(t, r, execution.Cancelled, execution.ReasonCancelled, "")
+	if left := processesOf(t, id); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestTheFirstCauseCounts(t *testing.T) {
+	w := newWorker(t, nil)
+	id := w.submit(`trap 'echo asked; sleep 0.3; exit 5' TERM; echo ready; while :; do sleep 0.05; done`, nil)
+	wait := w.start(id)
+	w.awaitLog(id, "ready")
+	w.Cancel(id)
+	w.awaitLog(id, "asked")
+	w.Drain()
+	check(t, wait(), execution.Cancelled, execution.ReasonCancelled, "")
+}
+
+func TestAFencedAttemptIsKilledAndWritesNothingMore(t *testing.T) {
+	w := newWorker(t, nil)
+	id := w.submit(`trap '' TERM; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done`, nil)
+	wait := w.start(id)
+	w.awaitLog(id, "line 3")
+	// Another worker's claim, as after a lease that ran out.
+	for ticks := 0; ticks <= 3; {
+		if mine, err := w.store.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if mine {
+			ticks++
+		}
+		w.steal(id)
+		if w.get(id).Status != execution.Running {
+			break
+		}
+	}
+	r := wait()
+	check(t, r, execution.Errored, execution.ReasonWorkerLost, "")
+	if left := processesOf(t, id); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if last := w.events(id); last[len(last)-1].Type != execution.EventEnd {
+		t.Errorf("an event follows the end: %+v", last[len(last)-1])
+	}
+}
+
+// steal ends the attempt from outside, as the reaper does with a lost one.
+func (w *worker) steal(id execution.ID) {
+	w.t.Helper()
+	rdb, err := redisstore.Dial(w.srv.URL)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer rdb.Close()
+	token := rdb.HGet(context.Background(), "lh:{p0}:x:"+string(id), "token").Val()
+	o := execution.Outcome{Status: execution.Errored, Reason: execution.ReasonWorkerLost}
+	if _, err := w.store.Settle(context.Background(), execution.Lease{ID: id, Token: token, Attempt: 1}, redisstore.Settlement{Outcome: o}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestADrainInterruptsAndSettles(t *testing.T) {
+	w := newWorker(t, func(o *runner.Options) { o.DrainTimeout = 4 * time.Second })
+	fail := w.submit(`echo ready; sleep 60`, nil)
+	again := w.submit(`echo ready; sleep 60`, func(s *execution.Spec) { s.OnInterrupt = execution.Requeue })
+	quick := w.submit(`echo ready; sleep 0.2; echo done`, nil)
+	waits := []func() *execution.Record{w.start(fail), w.start(again), w.start(quick)}
+	for _, id := range []execution.ID{fail, again, quick} {
+		w.awaitLog(id, "ready")
+	}
+	w.Drain()
+	check(t, waits[2](), execution.Completed, execution.ReasonExited, "")
+	check(t, waits[0](), execution.Errored, execution.ReasonInterrupted, "deploy")
+	if r := waits[1](); r.Status != execution.Queued || r.Attempt != 1 {
+		t.Errorf("on_interrupt requeue: %s, attempt %d", r.Status, r.Attempt)
+	}
+	if len(w.line.tickets) != 1 || w.line.tickets[0].ID != again || w.line.tickets[0].Dispatch != 2 {
+		t.Errorf("tickets are %+v", w.line.tickets)
+	}
+	w.Handle(context.Background(), w.submit("true", nil)) // takes nothing new
+}
+
+func TestAnOutageOfRedisKillsNobodyAndLosesNothing(t *testing.T) {
+	w := newWorker(t, nil)
+	srv := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	w = workerOn(t, redistest.Open(t, srv, redisstore.Options{LeaseTicks: 3}), srv, nil)
+	id := w.submit(`for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.1; done`, nil)
+	wait := w.start(id)
+	w.awaitLog(id, "line 2")
+	srv.Kill()
+	<-time.After(1500 * time.Millisecond) // the engine ends within the outage
+	srv.Start()
+	r := wait()
+	check(t, r, execution.Completed, execution.ReasonExited, "")
+	want := "line 1\nline 2\nline 3\nline 4\nline 5\nline 6\nline 7\nline 8\nline 9\nline 10\n"
+	if got := w.log(id, execution.Stdout); got != want {
+		t.Errorf("log is %q", got)
+	}
+}
+
+// processesOf finds what still carries the execution's id in its environment.
+func processesOf(t *testing.T, id execution.ID) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, e := range entries {
+		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && strings.Contains(string(env), "EXECUTION_ID="+string(id)) {
+			found = append(found, e.Name())
+		}
+	}
+	return found
+}
