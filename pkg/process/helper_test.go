@@ -4,11 +4,18 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/longhaul/longhaul/pkg/process"
 	"github.com/longhaul/longhaul/pkg/process/processtest"
@@ -55,6 +62,10 @@ func helperMain() {
 		return
 	}
 	switch os.Args[2] {
+	case "careless":
+		beCareless()
+	case "status":
+		printStatus()
 	case "worker":
 		beWorker(os.Getenv("HELPER_ID"))
 	case "no-main":
@@ -65,10 +76,38 @@ func helperMain() {
 	os.Exit(0)
 }
 
+// beCareless becomes a worker that was started the careless way: with signals ignored and blocked.
+func beCareless() {
+	runtime.LockOSThread() // the mask is this thread's, and execve(2) keeps it
+	signal.Ignore(syscall.SIGHUP)
+	mask := uint64(1) << (syscall.SIGUSR1 - 1)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+	panic(fmt.Sprint(errno, syscall.Exec(processtest.Path(), []string{"careless", "helper", "status"}, os.Environ())))
+}
+
+// printStatus runs an engine that tells what it inherited, after what the worker itself has.
+func printStatus() {
+	own, _ := os.ReadFile("/proc/thread-self/status")
+	_, _ = os.Stdout.Write(own)
+	pool := process.NewPool(process.PoolConfig{})
+	p, err := pool.Start(context.Background(), command("cat", "/proc/self/status"))
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.Copy(os.Stdout, p.Stdout())
+	<-p.Gone()
+	_ = pool.Close(context.Background())
+}
+
 // beWorker runs three bad engines, tells their pids and those of the shims, and waits to be killed.
 func beWorker(id string) {
-	pool := process.NewPool(process.PoolConfig{Slots: 3})
+	pool := process.NewPool(process.PoolConfig{Slots: 4})
 	pids := []int{}
+	idle, err := pool.Start(context.Background(), command("true"))
+	if err != nil {
+		panic(err)
+	}
+	pids = append(pids, process.ShimPID(idle)) // used again below, if it is idle by then
 	for _, b := range []processtest.Behaviour{processtest.Stubborn, processtest.StopSelf, processtest.IgnoreTerm} {
 		c := bad(b)
 		c.ExecutionID, c.Env[0] = id, "EXECUTION_ID="+id

@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -49,6 +50,24 @@ func TestTheEngineStartsClean(t *testing.T) {
 		}
 	}
 	r.wait()
+}
+
+func TestTheEngineStartsCleanEvenIfTheWorkerDidNot(t *testing.T) {
+	t.Parallel()
+	worker := startHelper(t, "careless")
+	out, err := io.ReadAll(worker.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, engine, _ := strings.Cut(string(out), "\nName:\tcat\n")
+	if !strings.Contains(own, "SigIgn:\t0000000000000001\n") || !strings.Contains(own, "SigBlk:\t0000000000000200\n") {
+		t.Errorf("the worker itself does not ignore SIGHUP and block SIGUSR1:\n%s", own)
+	}
+	for _, want := range []string{`SigBlk:\t0{16}\n`, `SigIgn:\t0{16}\n`} {
+		if !regexp.MustCompile(want).MatchString(engine) {
+			t.Errorf("no %s in\n%s", want, engine)
+		}
+	}
 }
 
 func TestTheEngineLeadsASessionWithoutTerminal(t *testing.T) {

@@ -29,6 +29,19 @@ func TestAKilledShimTakesEverythingAlong(t *testing.T) {
 	}
 }
 
+func TestTheSweepFindsWhatWasGivenAnotherEnvironment(t *testing.T) {
+	t.Parallel()
+	r := start(t, newPool(t, 1), command("sh", "-c", "env -i sleep 1000 & echo $!; echo ready; wait"))
+	wiped := r.printedPID()
+	r.ready()
+	eventually(t, "executed", func() bool { return name(wiped) == "sleep" })
+	kill(t, process.ShimPID(r.Process), syscall.SIGKILL)
+	r.wait()
+	if processtest.Alive(wiped) {
+		t.Errorf("%d is alive", wiped)
+	}
+}
+
 func TestAnIdleShimThatDiedIsReplaced(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, 1)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +12,11 @@ import (
 
 // settleIn gives the shim, once, what its engines inherit from it or rely on.
 func settleIn() error {
+	if err := unblockSignals(); err != nil {
+		return fmt.Errorf("unblock signals: %w", err)
+	}
+	defaultSignals()
+	closeOnExec()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become subreaper: %w", err)
 	}
@@ -20,12 +26,19 @@ func settleIn() error {
 	}
 	// One byte, not zero: zero still lets a core_pattern with a pipe store the whole memory of the engine, one does not (core(5)).
 	if unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}, nil) != nil {
-		_ = unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+		_ = unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{}, nil) // it may not be raised to one
 	}
-	// The kernel, when out of memory, shall take the engine and not the worker. Raising needs no privilege; best effort.
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
-	closeOnExec()
-	defaultSignals()
+	return nil
+}
+
+// unblockSignals clears a signal mask that the worker was started with. The runtime gives a child the mask of the thread that forks it, which
+// is this one.
+func unblockSignals() error {
+	var empty uint64
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&empty)), 0, unsafe.Sizeof(empty), 0, 0)
+	if errno != 0 {
+		return errno
+	}
 	return nil
 }
 
@@ -36,8 +49,7 @@ func closeOnExec() {
 	}
 	entries, _ := os.ReadDir("/proc/self/fd") // Linux before 5.11
 	for _, entry := range entries {
-		var fd int
-		if _, err := fmt.Sscan(entry.Name(), &fd); err == nil && fd >= socketFD {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd >= socketFD {
 			unix.CloseOnExec(fd)
 		}
 	}
@@ -47,7 +59,7 @@ func closeOnExec() {
 // would inherit it through execve(2). The runtime's own handlers need nothing: execve resets them.
 func defaultSignals() {
 	const lastSignal = 64
-	type action struct { // struct kernel_sigaction; its size is the same on all of Go's 64-bit Linux ports
+	type action struct { // the kernel's struct sigaction, or longer: riscv64 has no restorer
 		handler, flags, restorer, mask uint64
 	}
 	const ignored = 1 // SIG_IGN

@@ -180,6 +180,7 @@ func (s *shim) kill() { _ = s.os.Kill() }
 
 // bury reaps a dead shim, and sweeps what it was responsible for.
 func (s *shim) bury(cause error) {
+	died, diedSinceBoot := time.Now(), sinceBoot()
 	s.pool.unidle(s)
 	s.discard()
 	s.mu.Lock()
@@ -192,9 +193,14 @@ func (s *shim) bury(cause error) {
 	if errors.Is(cause, io.EOF) {
 		cause = ErrShimLost
 	}
-	died := time.Now()
-	swept := sweep(p.command.ExecutionID)
-	s.pool.log.Warn("shim was lost: swept what it ran", "shim_pid", s.os.Pid, "execution_id", p.command.ExecutionID, "swept", swept, "cause", cause)
+	m := mark{id: p.command.ExecutionID, died: diedSinceBoot}
+	select {
+	case <-p.exited:
+	default:
+		m.session = p.pid // 0 if the shim died before it could tell
+	}
+	swept := sweep(m)
+	s.pool.log.Warn("shim was lost: swept what it ran", "shim_pid", s.os.Pid, "execution_id", m.id, "swept", swept, "cause", cause)
 	s.pool.release()
 	exit := Exit{Code: -1, ShimLost: true, ExitedAt: died, KillSentAt: died, GoneAt: time.Now()}
 	if p.pid == 0 {
