@@ -70,6 +70,18 @@ func TestTheEngineStartsCleanEvenIfTheWorkerDidNot(t *testing.T) {
 	}
 }
 
+func TestTheKernelShallTakeTheEngineBeforeTheWorker(t *testing.T) {
+	t.Parallel()
+	r := start(t, newPool(t, 1), bad(processtest.Sleep)).ready()
+	for pid, want := range map[int]string{r.PID(): "500\n", process.ShimPID(r.Process): read("/proc/self/oom_score_adj")} {
+		if got := read(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	r.Terminate(0)
+	r.wait()
+}
+
 func TestTheEngineLeadsASessionWithoutTerminal(t *testing.T) {
 	t.Parallel()
 	c := bad(processtest.Where)

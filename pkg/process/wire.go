@@ -82,7 +82,7 @@ func decodeRequest(body []byte) (*request, error) {
 		return nil, err
 	}
 	s := strings.Split(string(rest), "\x00") // one more than strings: what follows the last NUL
-	if nargs < 0 || nenv < 0 || int64(len(s)) != 3+nargs+nenv+1 {
+	if most := int64(len(s)); nargs < 0 || nenv < 0 || nargs > most || nenv > most || most != 3+nargs+nenv+1 {
 		return nil, errMalformed
 	}
 	return &request{
