@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
@@ -30,7 +31,22 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of ARTIFACTS_URL: %w", err)
 	}
-	return &folder{root}, nil
+	f := &folder{root}
+	f.sweep()
+	return f, nil
+}
+
+// sweep removes what a crash left half written. A day is longer than any Put.
+func (f *folder) sweep() {
+	old, err := fs.ReadDir(f.root.FS(), tmpDir)
+	if err != nil {
+		return // not there yet
+	}
+	for _, e := range old {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			_ = f.root.Remove(path.Join(tmpDir, e.Name())) // the next start tries again
+		}
+	}
 }
 
 func (f *folder) Put(ctx context.Context, id execution.ID, p string, r io.Reader, size int64, _ string) (err error) {
@@ -47,7 +63,7 @@ func (f *folder) Put(ctx context.Context, id execution.ID, p string, r io.Reader
 	}
 	defer func() {
 		if err != nil {
-			_ = f.root.Remove(tmp) // what stays is found by nobody
+			_ = f.root.Remove(tmp) // what stays is swept a day later
 		}
 	}()
 	n, err := io.Copy(w, contextReader{ctx, r})

@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,21 @@ func (b *bucket) Put(ctx context.Context, id execution.ID, p string, r io.Reader
 	if size < 0 {
 		size = -1
 	}
-	_, err := b.client.PutObject(ctx, b.name, b.folder(id)+p, r, size, minio.PutObjectOptions{ContentType: contentType, PartSize: partSize})
+	if 0 <= size && size <= partSize {
+		// In memory it can be sent again after a failure, and a reader that
+		// breaks off is noticed before anything is sent.
+		data := make([]byte, size)
+		if _, err := io.ReadFull(contextReader{ctx, r}, data); err != nil {
+			return fmt.Errorf("keep artifact: %w", err)
+		}
+		r = bytes.NewReader(data)
+	}
+	_, err := b.client.PutObject(ctx, b.name, b.folder(id)+p, r, size, minio.PutObjectOptions{
+		ContentType: contentType, PartSize: partSize,
+		// MD5 is the one checksum that everything that speaks S3 knows; the
+		// newer ones and signed chunks are refused or garbled by some.
+		SendContentMd5: true, DisableContentSha256: true,
+	})
 	if err != nil {
 		return fmt.Errorf("keep artifact: %w", err)
 	}
