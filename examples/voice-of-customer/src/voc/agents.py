@@ -48,8 +48,8 @@ def find_topics(corpus: Corpus, options: Any, voice: Voice, inputs: dict[str, An
     found = topics.find([m.text for m in corpus.all], options.topics, options.restarts, options.seed, voice.done)
     voice.log(found.reason)
     sizes = Counter(found.groups[: len(corpus.current)])
-    for number, label in list(enumerate(found.labels))[:5]:
-        voice.log(f"  {sizes[number]:>5} messages: {label}")
+    for number, label in sorted(enumerate(found.labels), key=lambda topic: -sizes[topic[0]])[:5]:
+        voice.log(f"{sizes[number]:>5,} messages: {label}")
     return found
 
 

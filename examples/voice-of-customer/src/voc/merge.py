@@ -35,7 +35,10 @@ def find(vectors: Sequence[Vector], wanted: int | None, restarts: int, seed: int
     """Group the messages into `wanted` topics, or into as many as the curve suggests."""
     filled = sum(1 for v in vectors if v)
     if filled < 2 * FEWEST:
-        raise ValueError(f"only {filled} messages have words in common with others; topics need at least {2 * FEWEST}")
+        raise ValueError(
+            f"Only {filled} messages share words with others, and topics need at least {2 * FEWEST}: "
+            "give more messages, a longer --time-period, or --analysis-type sentiment"
+        )
     most = min(wanted or most_topics(filled), filled)
     fine = min(FINE * most, max(most, filled // 3))
 

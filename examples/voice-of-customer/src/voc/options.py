@@ -54,7 +54,7 @@ def parse(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     work = parser.add_argument_group("analysis")
     work.add_argument("--analysis-type", choices=ANALYSES, default="topic-based", help="default: topic-based")
     work.add_argument("--topics", type=int, metavar="N", help="number of topics (default: chosen from the data)")
-    work.add_argument("--restarts", type=int, default=2, metavar="N", help="runs of the clustering, the best one counts (default: 2)")
+    work.add_argument("--restarts", type=int, default=3, metavar="N", help="runs of the clustering, the best one counts (default: 3)")
     work.add_argument("--seed", type=int, default=7, metavar="N", help="same seed and same data, same result (default: 7)")
     work.add_argument("--multi-agent", action="store_true", help="run the agents side by side, each in its own process")
     work.add_argument("--workers", type=int, metavar="N", help="processes at once with --multi-agent (default: one per core, at most 4)")

@@ -46,6 +46,8 @@ PHRASES = [
         (r"\b(?:no|without(?: a| an| any)?|got no|not any) (?:reply|answer|response|help|refund|parcel|delivery|movement|reason|warning)\b", -1.6),
         (r"\bnobody (?:answers|told|replies|helps|cares)\b", -1.6),
         (r"\b(?:charged|paid|billed|debited) (?:me )?(?:twice|two times|again|double)\b", -1.6),
+        (r"\bworked (?:\w+ )?(?:before|until)\b", -1.2),
+        (r"\b(?:closes|closed|restarts|logs me out) (?:itself|by itself|on me)\b", -2.0),
         (r"\bnot acceptable\b", -2.5),
         (r"\b(?:second|third|fourth) time\b", -1.0),
         (r"\bwhy (?:was|were|is|are|has|have|did|does|do|can't|won't|isn't|hasn't) (?:i|my|you|it|the|there)\b", -0.8),

@@ -15,8 +15,8 @@ STOP = frozenset(
     at be because been before being below between both but by came can can't cannot come comes coming could couldn't
     dear did didn't do does doesn't doing don't done down during each else ever every few for from further get gets
     getting give given go goes going gone good got had hadn't has hasn't have haven't having he he'd he'll hello her
-    here hers hey hi him his how however i i'd i'll i'm i've if in instead into is isn't it it's its itself just kind
-    know let like likely ll look make makes making many may maybe me might mine more most much must my myself need
+    here hers hey hi him his how however i i'd i'll i'm i've if in instead into is isn't it it's its itself just keep keeps kept
+    kind know let like likely ll look make makes making many may maybe me might mine more most much must my myself need
     needs never new next no nobody nor not nothing now of off often ok okay on once one only or other otherwise our
     ours out over own perhaps please possible put quite rather re really regards right same say says see seem seems
     send shall she should shouldn't show shows simply since so some somebody someone something soon still such sure
@@ -31,8 +31,12 @@ STOP = frozenset(
     """.split()
 )
 
-# Stop words that still carry meaning beside a content word: "top up", "log in", "locked out".
-PARTICLES = frozenset("up out off in on down".split())
+# Stop words that carry meaning beside a content word: "top up", "locked out", and only there "log in".
+PARTICLES = frozenset("up ups out off down".split())
+IN_AFTER = frozenset("log sign pay".split())
+
+BREAK = re.compile(r"[.!?;:\n]")
+MOST_BETWEEN = 1  # stop words that may stand inside a pair: "cancel my subscription" yes, "due on Monday and has not arrived" no
 
 
 def words(text: str) -> list[str]:
@@ -70,17 +74,22 @@ def terms(text: str) -> list[tuple[str, str]]:
     pairs are made, except particles, which bind to the word before them ("top up").
     """
     found: list[tuple[str, str]] = []
-    before: tuple[str, str] | None = None
-    for word in words(text):
-        if word in PARTICLES:
-            if before is not None and " " not in before[0]:
-                found.append((f"{before[0]} {word}", f"{before[1]} {word}"))
+    before: tuple[str, str] | None = None  # the content word that may begin a pair
+    between = end = 0
+    for match in WORD.finditer(text):
+        word = match.group().lower().replace("’", "'")
+        if BREAK.search(text, end, match.start()):
+            before = None
+        end = match.end()
+        if before and (word in PARTICLES or (word == "in" and before[0] in IN_AFTER)):
+            found.append((f"{before[0]} {word.rstrip('s')}", f"{before[1]} {word}"))
             continue
-        if word in STOP or len(word) < 2:
+        if word in STOP or word in PARTICLES or len(word) < 2:
+            between += 1
             continue
         key = stem(word)
         found.append((key, word))
-        if before is not None and before[0] != key:
+        if before and between <= MOST_BETWEEN and before[0] != key:
             found.append((f"{before[0]} {key}", f"{before[1]} {word}"))
-        before = (key, word)
+        before, between = (key, word), 0
     return found

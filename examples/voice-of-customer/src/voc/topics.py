@@ -12,6 +12,7 @@ from .messages import Message
 
 NEAR = 0.12  # a message less alike than this (cosine) belongs to no topic
 SMALLEST = 3
+PAIR_SHARE = 0.35  # of the messages with the word, that many must hold the pair
 QUOTES = 4
 QUOTE_LENGTH = (25, 240)  # characters of a good quote; others only if there is nothing better
 
@@ -46,7 +47,7 @@ def find(texts: Sequence[str], wanted: Optional[int], restarts: int, seed: int, 
     for topic in order:
         ranked = _ranked_terms(space, c.centres[topic], members[topic])
         labels.append(_label(ranked, taken))
-        terms.append([form for _, form in ranked[:8]])
+        terms.append([term.form for term in ranked[:8]])
     tick(1.0)
     return Found(
         [place.get(g, -1) for g in groups],
@@ -59,7 +60,18 @@ def find(texts: Sequence[str], wanted: Optional[int], restarts: int, seed: int, 
     )
 
 
-def _ranked_terms(space: vectors.Space, centre: vectors.Vector, members: Sequence[int]) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Term:
+    key: str
+    form: str
+    inside: int  # messages of the topic that hold it
+
+    @property
+    def parts(self) -> set[str]:
+        return set(self.key.split())
+
+
+def _ranked_terms(space: vectors.Space, centre: vectors.Vector, members: Sequence[int]) -> list[_Term]:
     """Terms of a topic, best first: heavy in its centre, and more frequent inside than outside."""
     inside = {term: 0 for term in centre}
     for i in members:
@@ -73,27 +85,27 @@ def _ranked_terms(space: vectors.Space, centre: vectors.Vector, members: Sequenc
         lift = coverage / (space.frequency[term] / everywhere)
         return centre[term] * math.sqrt(coverage) * math.log1p(lift)
 
-    best = sorted((t for t in centre if inside[t] >= 2), key=lambda t: (-worth(t), t))
-    return [(space.keys[t], space.forms[t]) for t in best[:12]] or [(space.keys[t], space.forms[t]) for t in list(centre)[:3]]
+    best = sorted((t for t in centre if inside[t]), key=lambda t: (-worth(t), t))
+    return [_Term(space.keys[t], space.forms[t], inside[t]) for t in best[:12]]
 
 
-def _label(ranked: Sequence[tuple[str, str]], taken: set[str]) -> str:
-    """Up to three terms that do not repeat each other; a fourth if another topic has this name already."""
+def _label(ranked: Sequence[_Term], taken: set[str]) -> str:
+    """Two or three terms that do not repeat each other; one more if another topic has this name already."""
     chosen: list[str] = []
     used: set[str] = set()
-    for key, form in ranked:
-        parts = set(key.split())
-        if parts & used:
+    for term in ranked:
+        if term.parts & used:
             continue
-        # A pair says more than its first word alone: "top up" rather than "top".
-        pair = next((other for other in ranked[:5] if " " not in key and key in other[0].split() and not set(other[0].split()) & used), None)
-        if pair:
-            parts, form = set(pair[0].split()), pair[1]
-        chosen.append(form)
-        used |= parts
-        if len(chosen) >= 3 or (len(chosen) == 2 and any(" " in c for c in chosen)):
-            if _join(chosen) not in taken:
-                break
+        # A pair says more than its first word alone ("top up", not "top"), if it is what people mostly write.
+        pairs = [other for other in ranked if len(other.parts) == 2 and term.parts < other.parts and not other.parts & used]
+        best = max(pairs, key=lambda other: other.inside, default=None)
+        if best and best.inside >= PAIR_SHARE * term.inside:
+            term = best
+        chosen.append(term.form)
+        used |= term.parts
+        enough = 2 if any(" " in form for form in chosen) else 3
+        if len(chosen) >= enough and _join(chosen) not in taken:
+            break
     label = _join(chosen)
     taken.add(label)
     return label

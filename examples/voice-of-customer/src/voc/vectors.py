@@ -12,7 +12,7 @@ from .text import terms
 Vector = dict[int, float]  # term number -> weight; length 1, or empty
 
 MAX_TERMS = 8000  # the rarer rest helps no cluster and costs time
-MAX_SHARE = 0.4  # a term in more messages than this is the company's small talk, not a topic
+MAX_SHARE = 0.5  # a term in more messages than this is the company's small talk, not a topic
 PAIR_WEIGHT = 0.7  # a pair repeats what its two words already said
 
 
@@ -40,11 +40,9 @@ def build(texts: Sequence[str]) -> Space:
             forms[key][form] += 1
 
     rarest = 2 if len(texts) < 2000 else 3
-    commonest = max(MAX_SHARE * len(texts), rarest)
-    chosen = sorted(
-        (key for key, n in frequency.items() if rarest <= n <= commonest),
-        key=lambda key: (-frequency[key], key),
-    )[:MAX_TERMS]
+    chosen = _choose(frequency, rarest, max(MAX_SHARE * len(texts), rarest))
+    if sum(1 for count in counted if not count.keys().isdisjoint(chosen)) < len(texts) / 2:
+        chosen = _choose(frequency, rarest, len(texts))  # messages so alike that the common words are all there is
     number = {key: i for i, key in enumerate(chosen)}
     weight = [
         (math.log((1 + len(texts)) / (1 + frequency[key])) + 1) * (PAIR_WEIGHT if " " in key else 1.0)
@@ -56,6 +54,12 @@ def build(texts: Sequence[str]) -> Space:
     ]
     spelled = [min(forms[key].items(), key=lambda form: (-form[1], form[0]))[0] for key in chosen]
     return Space(chosen, spelled, [frequency[key] for key in chosen], vectors)
+
+
+def _choose(frequency: Counter[str], rarest: float, commonest: float) -> list[str]:
+    """The terms within these bounds, the most frequent first."""
+    within = (key for key, n in frequency.items() if rarest <= n <= commonest)
+    return sorted(within, key=lambda key: (-frequency[key], key))[:MAX_TERMS]
 
 
 def unit(vector: Vector) -> Vector:

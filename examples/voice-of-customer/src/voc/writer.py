@@ -71,11 +71,22 @@ def actions(a: Analysis) -> list[str]:
 
 
 def summary(a: Analysis) -> str:
-    """A paragraph from the findings, for when no model words it."""
-    found = findings(a)
-    if not found:
-        return f"{a.messages:,} messages were read ({a.period})."
-    return f"{a.messages:,} messages were read ({a.period}). " + " ".join(found[:4])
+    """A paragraph in plain words, for when no model words it."""
+    against = f", against {a.previous:,} in {a.volume_trend.basis}" if a.previous and a.volume_trend else ""
+    lines = [f"{a.messages:,} messages were read ({a.period}){against}."]
+    if a.topics:
+        top = a.topics[0]
+        more = f", {top.trend.direction} from {top.trend.before}" if top.trend and top.trend.direction in ("rising", "falling") else ""
+        feeling = f"; {top.negative_share:.0%} of them are negative" if top.sentiment else ""
+        lines.append(f"The largest topic is “{top.label}” with {top.size:,} messages ({top.share:.0%}{more}){feeling}.")
+        others = [t for t in a.topics[1:] if t.trend and t.trend.direction == "rising"]
+        if others:
+            lines.append(f"Also rising: {', '.join(f'“{t.label}”' for t in others[:3])}.")
+    if a.sentiment and a.messages:
+        lines.append(f"Overall {a.sentiment['negative'] / a.messages:.0%} are negative and {a.sentiment['positive'] / a.messages:.0%} positive.")
+    if a.urgent:
+        lines.append(f"{a.urgent:,} look urgent.")
+    return " ".join(lines)
 
 
 def name_topics(a: Analysis, model: Model) -> int:

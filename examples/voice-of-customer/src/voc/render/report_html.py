@@ -19,7 +19,7 @@ p{margin:.6rem 0;max-width:44rem}
 .sub,.fine{color:var(--muted)}.sub{margin:0 0 1.6rem}.fine{font-size:.88rem}
 .partial{background:var(--warn);color:var(--warnink);padding:.8rem 1rem;border-radius:6px;margin:1rem 0}
 .lead{font-size:1.15rem;line-height:1.5}
-dl.key{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr));gap:1rem 1.5rem;margin:2rem 0 0;padding:1.2rem 0;border-top:1px solid var(--line);border-bottom:1px solid var(--line)}
+dl.key{display:grid;grid-template-columns:repeat(auto-fit,minmax(6.6rem,1fr));gap:1rem 1.5rem;margin:2rem 0 0;padding:1.2rem 0;border-top:1px solid var(--line)}
 dl.key div{display:flex;flex-direction:column-reverse;justify-content:flex-end}
 dl.key dt{color:var(--muted);font-size:.85rem}dl.key dd{margin:0;font-size:1.7rem;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums}
 ol.findings,ul.plain{padding-left:1.25rem;margin:.6rem 0}ol.findings li,ul.plain li{margin:.4rem 0;max-width:44rem}

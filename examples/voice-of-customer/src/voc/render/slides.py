@@ -27,7 +27,7 @@ dl{display:grid;grid-template-columns:repeat(2,1fr);gap:1rem 1.5rem;margin:0 0 1
 dl div{display:flex;flex-direction:column-reverse;justify-content:flex-end}dt{color:var(--muted);font-size:.85rem}dd{margin:0;font-size:1.8rem;font-weight:600;line-height:1.15}
 blockquote{margin:0 0 1rem;padding-left:1rem;border-left:4px solid var(--neu)}blockquote p{margin:0}blockquote footer{color:var(--muted);font-size:.8rem}
 .q-negative{border-left-color:var(--neg)}.q-positive{border-left-color:var(--pos)}
-figure{margin-top:0;margin-bottom:0}svg{display:block;width:100%;height:auto;max-height:66vh}.narrow{display:none}
+.grid figure{margin:0}figure{margin-top:0;margin-bottom:0}svg{display:block;width:100%;height:auto;max-height:66vh}.narrow{display:none}
 .grid{display:grid;grid-template-columns:repeat(3,1fr);gap:1.6rem 2rem}figcaption{line-height:1.3;margin-bottom:.3rem}
 nav{position:fixed;inset:auto 0 0 0;display:none;align-items:center;gap:.4rem;padding:.5rem .8rem;color:var(--muted);font-size:.85rem;background:var(--bg);border-top:1px solid var(--line)}
 .js nav{display:flex}nav output{margin:0 auto}

@@ -1,0 +1,1 @@
+"""The agent's parts: payload, data, tools, planner, model, contract, session."""
