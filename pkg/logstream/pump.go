@@ -64,23 +64,25 @@ func (p *pump) write(b []byte) {
 	if p.finished {
 		return
 	}
+	now := time.Now()
 	if p.redact == nil {
-		p.release(b)
+		p.release(b, now)
 		return
 	}
 	b = p.redact.Write(b)
 	if p.redact.Held() == 0 {
 		p.idleAt.Store(0)
-		p.release(b)
+		p.release(b, now)
 		return
 	}
-	p.idleAt.Store(time.Now().Add(p.w.o.Hold).UnixNano())
-	p.release(b)
+	p.idleAt.Store(now.Add(p.w.o.Hold).UnixNano())
+	p.release(b, now)
 	p.w.signal() // so that Run learns of the new idle time
 }
 
-// release hands bytes on, up to the last complete rune.
-func (p *pump) release(b []byte) {
+// release hands bytes on, up to the last complete rune. They have been here
+// since then.
+func (p *pump) release(b []byte, since time.Time) {
 	var first []byte
 	if len(p.carry) > 0 {
 		n := 0
@@ -98,7 +100,7 @@ func (p *pump) release(b []byte) {
 		b = b[:len(b)-n]
 	}
 	if len(first)+len(b) > 0 {
-		p.w.push(p.stream, first, b)
+		p.w.push(p.stream, since, first, b)
 	}
 }
 
@@ -118,7 +120,7 @@ func (p *pump) flushIdle(now time.Time) time.Duration {
 		return 0 // more has come meanwhile, and Run is being told
 	}
 	p.idleAt.Store(0)
-	p.release(p.redact.Flush())
+	p.release(p.redact.Flush(), now.Add(-p.w.o.Hold))
 	return 0
 }
 
@@ -132,10 +134,10 @@ func (p *pump) finish() {
 	p.finished = true
 	p.idleAt.Store(0)
 	if p.redact != nil {
-		p.release(p.redact.Close())
+		p.release(p.redact.Close(), time.Now())
 	}
 	if len(p.carry) > 0 {
-		p.w.push(p.stream, p.carry)
+		p.w.push(p.stream, time.Now(), p.carry)
 	}
 }
 

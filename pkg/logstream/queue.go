@@ -65,23 +65,23 @@ func (q *queue) add(e *execution.Event) {
 // and of the same stream, else to a new one, so that stdout and stderr keep
 // their order. A full chunk ends after its last newline, or where it has none
 // between two runes.
-func (q *queue) push(s execution.Stream, p []byte, stamp, now time.Time) {
+func (q *queue) push(s execution.Stream, p []byte, stamp, since time.Time) {
 	for len(p) > 0 {
 		it := q.open(s, stamp)
 		room := q.max - len(it.bytes)
 		if len(p) <= room {
-			q.extend(it, p, now)
+			q.extend(it, p, since)
 			return
 		}
 		if n := bytes.LastIndexByte(p[:room], '\n') + 1; n > 0 {
-			q.extend(it, p[:n], now)
+			q.extend(it, p[:n], since)
 			q.start(s, stamp)
 			p = p[n:]
 		} else if n := bytes.LastIndexByte(it.bytes, '\n') + 1; n > 0 {
 			q.splitLast(n, stamp)
 		} else {
 			n := runeCut(p, room)
-			q.extend(it, p[:n], now)
+			q.extend(it, p[:n], since)
 			q.start(s, stamp)
 			p = p[n:]
 		}
@@ -102,8 +102,8 @@ func (q *queue) start(s execution.Stream, stamp time.Time) *item {
 	return &q.items[len(q.items)-1]
 }
 
-// extend appends p, which fits, and keeps account of how long the last line waits.
-func (q *queue) extend(it *item, p []byte, now time.Time) {
+// extend appends p, which fits, and keeps account of since when the last line waits.
+func (q *queue) extend(it *item, p []byte, since time.Time) {
 	if len(p) == 0 {
 		return
 	}
@@ -120,7 +120,7 @@ func (q *queue) extend(it *item, p []byte, now time.Time) {
 	case p[len(p)-1] == '\n':
 		it.waiting = time.Time{}
 	case it.waiting.IsZero() || bytes.IndexByte(p, '\n') >= 0:
-		it.waiting = now
+		it.waiting = since
 	}
 }
 

@@ -1,19 +1,130 @@
 package logstream
 
-import "encoding/json"
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+)
 
-type Redactor struct{}
+// Mask stands where a secret was.
+const Mask = "***"
 
-func NewRedactor(secrets []string) *Redactor                     { return &Redactor{} }
-func (r *Redactor) Add(value string) bool                        { return true }
-func (r *Redactor) Redact(b []byte) []byte                       { return b }
-func (r *Redactor) RedactString(s string) string                 { return s }
-func (r *Redactor) RedactJSON(b json.RawMessage) json.RawMessage { return b }
-func (r *Redactor) Stream() *Stream                              { return &Stream{} }
+const (
+	// minSecret is what a value needs to be redacted: shorter ones would tear
+	// holes into ordinary text and hide nothing.
+	minSecret = 6
+	// An engine may add values while it runs. These limits keep it from
+	// filling the worker's memory with them; the catalog's own are not limited.
+	maxAdded      = 4096
+	maxAddedBytes = 1 << 20
+)
 
-type Stream struct{}
+// Redactor knows the secrets of one execution and the forms in which they, and
+// common kinds of tokens, appear in output. It may be used by any number of
+// goroutines at once.
+//
+// All occurrences are masked, overlapping ones too; what touches or overlaps
+// becomes one Mask.
+type Redactor struct {
+	matcher atomic.Pointer[matcher]
 
-func (s *Stream) Write(p []byte) []byte { return p }
-func (s *Stream) Flush() []byte         { return nil }
-func (s *Stream) Close() []byte         { return nil }
-func (s *Stream) Held() int             { return 0 }
+	mu       sync.Mutex // guards below: one Add at a time
+	known    map[string]bool
+	literals []string // the known values in all their forms
+	added    int
+	bytes    int
+}
+
+// NewRedactor makes a redactor for secrets. Values under 6 characters are ignored.
+func NewRedactor(secrets []string) *Redactor {
+	r := &Redactor{known: map[string]bool{}}
+	for _, s := range secrets {
+		r.learn(s)
+	}
+	r.matcher.Store(newMatcher(r.literals))
+	return r
+}
+
+// Add redacts value too, from now on. It is false where the value is ignored:
+// too short, or too many were added.
+func (r *Redactor) Add(value string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known[strings.TrimSpace(value)] {
+		return true
+	}
+	if r.added >= maxAdded || r.bytes+len(value) > maxAddedBytes || !r.learn(value) {
+		return false
+	}
+	r.added++
+	r.bytes += len(value)
+	r.matcher.Store(newMatcher(r.literals))
+	return true
+}
+
+func (r *Redactor) learn(value string) bool {
+	value = strings.TrimSpace(value) // a file's last newline is no part of the secret in it
+	if utf8.RuneCountInString(value) < minSecret {
+		return false
+	}
+	if !r.known[value] {
+		r.known[value] = true
+		r.literals = append(r.literals, variants(value)...)
+	}
+	return true
+}
+
+// Redact gives b with all secrets masked: b itself where there is none.
+func (r *Redactor) Redact(b []byte) []byte {
+	found := r.find(b)
+	if len(found) == 0 {
+		return b
+	}
+	out, _ := mask(make([]byte, 0, len(b)), b, 0, len(b), found, false)
+	return out
+}
+
+// RedactString is Redact for a string.
+func (r *Redactor) RedactString(s string) string {
+	b := []byte(s)
+	found := r.find(b)
+	if len(found) == 0 {
+		return s
+	}
+	out, _ := mask(make([]byte, 0, len(b)), b, 0, len(b), found, false)
+	return string(out)
+}
+
+// find locates the secrets of a whole text.
+func (r *Redactor) find(b []byte) []span {
+	s := scan{b: b, final: true}
+	r.matcher.Load().scan(&s)
+	return s.sorted()
+}
+
+// mask appends b[from:to] to dst with the spans replaced. masked says whether
+// the byte before from was masked; the result says so for the byte before to.
+func mask(dst, b []byte, from, to int, spans []span, masked bool) ([]byte, bool) {
+	for _, s := range spans {
+		if s.to <= from {
+			continue
+		}
+		if s.from >= to {
+			break
+		}
+		if s.from > from {
+			dst = append(dst, b[from:s.from]...)
+			from, masked = s.from, false
+		}
+		if !masked {
+			dst = append(dst, Mask...)
+		}
+		from, masked = min(s.to, to), true
+	}
+	if from < to {
+		dst = append(dst, b[from:to]...)
+		masked = false
+	}
+	return dst, masked
+}

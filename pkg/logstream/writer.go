@@ -148,19 +148,20 @@ func (w *Writer) waitRoom() {
 	}
 }
 
-// push adds a stream's bytes, already redacted. It never blocks: waitRoom
-// before each read keeps the excess below one read per pump.
-func (w *Writer) push(s execution.Stream, parts ...[]byte) {
+// push adds a stream's bytes, already redacted, which have been waiting since
+// then. It never blocks: waitRoom before each read keeps the excess below one
+// read per pump.
+func (w *Writer) push(s execution.Stream, since time.Time, parts ...[]byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil || w.closed {
 		return
 	}
-	now, stamp := time.Now(), w.o.Now()
+	stamp := w.o.Now()
 	for _, p := range parts {
 		w.stats.LogBytes += int64(len(p))
 		w.tails[s].add(p)
-		w.queue.push(s, p, stamp, now)
+		w.queue.push(s, p, stamp, since)
 	}
 	w.signal()
 }
