@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -68,9 +69,10 @@ type Hub struct {
 	bells   Bells
 	o       Options
 	replays chan struct{} // a slot per read for a subscriber behind its ring
+	behind  atomic.Int64  // subscribers that hold what such a read has brought
 
 	// ctx ends with the hub. Topics outlive the requests that begin them, so
-	// no caller's context would do.
+	// no caller's context would do. They end with Close.
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the topics' goroutines

@@ -10,6 +10,13 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
+const (
+	// replayBudget is about what all replays of a hub hold together, as long as
+	// minReplay, one stored batch, does not make it more.
+	replayBudget = 16 << 20
+	minReplay    = 64 << 10
+)
+
 // Subscriber follows one execution from a cursor on. Its methods must not be
 // called at the same time; a waiting Next is ended by its context.
 type Subscriber struct {
@@ -19,6 +26,7 @@ type Subscriber struct {
 	ended  bool             // the end event was given
 	closed bool
 	frames [][]byte // behind Batch.Frames, used again
+	behind bool     // those frames are of a replay: nobody else holds them
 }
 
 // Batch is what a subscriber writes at once.
@@ -35,7 +43,7 @@ type Batch struct {
 // the source are waited out. When ctx ends, Next returns its error, and can be
 // called again.
 func (s *Subscriber) Next(ctx context.Context) (Batch, error) {
-	clear(s.frames) // so that an idle subscriber keeps no frame alive
+	s.release()
 	if s.closed {
 		return Batch{}, ErrClosed
 	}
@@ -138,7 +146,7 @@ func (s *Subscriber) read(ctx context.Context) ([]execution.Event, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-s.hub.replays }()
-	events, err := s.hub.src.Read(ctx, s.topic.id, s.cursor, s.hub.o.NextBytes)
+	events, err := s.hub.src.Read(ctx, s.topic.id, s.cursor, s.hub.replayBytes())
 	for len(events) > 0 && events[0].Seq <= s.cursor {
 		events = events[1:]
 	}
@@ -158,7 +166,25 @@ func (s *Subscriber) encode(events []execution.Event) Batch {
 	defer s.topic.mu.Unlock()
 	b := s.batch(frames)
 	s.topic.advance(s.cursor)
+	s.behind = true
+	s.hub.behind.Add(1)
 	return b
+}
+
+// replayBytes is the size of a replay's reads: what they bring is held until it
+// is written, however slowly, so thousands of them get less each.
+func (h *Hub) replayBytes() int {
+	return min(max(replayBudget/int(h.behind.Load()+1), minReplay), h.o.NextBytes)
+}
+
+// release lets go of the frames of the last batch, so that an idle subscriber
+// keeps none alive.
+func (s *Subscriber) release() {
+	clear(s.frames)
+	if s.behind {
+		s.behind = false
+		s.hub.behind.Add(-1)
+	}
 }
 
 // Close ends the subscription.
@@ -167,5 +193,6 @@ func (s *Subscriber) Close() {
 		return
 	}
 	s.closed = true
+	s.release()
 	s.topic.leave(s)
 }

@@ -1,0 +1,442 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// join makes the frames of a batch one text.
+func join(b Batch) string { return string(bytes.Join(b.Frames, nil)) }
+
+// next is Next for a step of a test that must not fail.
+func next(t *testing.T, s *Subscriber) string {
+	t.Helper()
+	b, err := s.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return join(b)
+}
+
+// waits checks that s has nothing to give for d.
+func waits(t *testing.T, s *Subscriber, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	if b, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("%q, %v", join(b), err)
+	}
+}
+
+func newHub(t *testing.T, m *memory, o Options) *Hub {
+	if o.Encode == nil {
+		o.Encode = encode
+	}
+	h := New(m, m, o)
+	t.Cleanup(func() {
+		if err := h.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func TestASubscriberGetsWhatWasThenWhatComesThenTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.append("one", "two")
+		h := newHub(t, m, Options{})
+		s := h.Subscribe(id, 0)
+		if got := next(t, s); got != "1 log one\n2 log two\n" {
+			t.Errorf("%q", got)
+		}
+		waits(t, s, time.Hour)
+		m.append("three")
+		synctest.Wait()
+		m.append("four", "five")
+		synctest.Wait()
+		if got := next(t, s); got != "3 log three\n4 log four\n5 log five\n" {
+			t.Errorf("%q", got)
+		}
+		late := h.Subscribe(id, 3)
+		if got := next(t, late); got != "4 log four\n5 log five\n" {
+			t.Errorf("%q", got)
+		}
+		m.end()
+		for _, s := range []*Subscriber{s, late} {
+			b, err := s.Next(t.Context())
+			if err != nil || !b.End || b.Last != 6 || join(b) != "6 end \n" {
+				t.Errorf("%+v, %v", b, err)
+			}
+			if _, err := s.Next(t.Context()); err != io.EOF {
+				t.Errorf("after the end: %v", err)
+			}
+			s.Close()
+			s.Close()
+		}
+		if _, err := late.Next(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+func TestWhoHasSeenTheEndIsToldAtOnce(t *testing.T) {
+	m := newMemory()
+	m.append("one", "two")
+	m.end()
+	h := newHub(t, m, Options{})
+	for range 2 { // as the first of a topic, and as another
+		s := h.Subscribe(id, 3)
+		defer s.Close()
+		if _, err := s.Next(t.Context()); err != io.EOF {
+			t.Errorf("%v", err)
+		}
+	}
+	early := h.Subscribe(id, 0) // behind the ring, which begins with the end
+	defer early.Close()
+	if got := next(t, early); got != "1 log one\n2 log two\n3 end \n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestACursorFromTheFutureHarmsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.append("one")
+		h := newHub(t, m, Options{})
+		future := h.Subscribe(id, 1_000_000)
+		waits(t, future, time.Hour)
+		s := h.Subscribe(id, 0)
+		if got := next(t, s); got != "1 log one\n" {
+			t.Errorf("%q", got)
+		}
+		waits(t, s, time.Hour)
+		m.append("two")
+		if got := next(t, s); got != "2 log two\n" {
+			t.Errorf("%q", got)
+		}
+		m.end()
+		if got := next(t, s); got != "3 end \n" {
+			t.Errorf("%q", got)
+		}
+		if _, err := future.Next(t.Context()); err != io.EOF {
+			t.Errorf("%v", err)
+		}
+		s.Close()
+		future.Close()
+	})
+}
+
+func TestThePollHealsALostBell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.lossy = func() bool { return true }
+		h := newHub(t, m, Options{})
+		s := h.Subscribe(id, 0)
+		defer s.Close()
+		waits(t, s, time.Second)
+		begin := time.Now()
+		m.append("one")
+		if got, took := next(t, s), time.Since(begin); got != "1 log one\n" || took > 2*time.Second {
+			t.Errorf("%q after %v", got, took)
+		}
+	})
+}
+
+func TestSubscribersWaitThroughAnOutageAndLearnThatTheExecutionIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		err := errAway
+		m.fail = func() error { return err }
+		m.append("one")
+		h := newHub(t, m, Options{})
+		s := h.Subscribe(id, 0)
+		waits(t, s, time.Minute)
+		m.mu.Lock()
+		if m.reads > 60 {
+			t.Errorf("%d reads in a minute of outage", m.reads)
+		}
+		err = nil
+		m.mu.Unlock()
+		if got := next(t, s); got != "1 log one\n" {
+			t.Errorf("%q", got)
+		}
+		m.mu.Lock()
+		err = execution.Errorf(execution.NotFound, "gone")
+		m.mu.Unlock()
+		behind := h.Subscribe(id, 0)
+		for _, s := range []*Subscriber{s, behind} {
+			b, err := s.Next(t.Context())
+			if s == behind && err == nil { // the ring may still have it
+				b, err = s.Next(t.Context())
+			}
+			if execution.CodeOf(err) != execution.NotFound {
+				t.Errorf("%q, %v", join(b), err)
+			}
+			s.Close()
+		}
+		if st := h.Stats(); st.Topics != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestATopicLingersForAReconnectAndIsFreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.append("one")
+		h := newHub(t, m, Options{})
+		s := h.Subscribe(id, 0)
+		next(t, s)
+		s.Close()
+		time.Sleep(time.Second / 2)
+		s = h.Subscribe(id, 1)
+		time.Sleep(time.Minute)
+		if st := h.Stats(); m.listened != 1 || st.Topics != 1 || st.Subscribers != 1 {
+			t.Errorf("listened %d times, %+v", m.listened, st)
+		}
+		s.Close()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if st := h.Stats(); st != (Stats{}) || len(m.rings) != 0 {
+			t.Errorf("%+v, %d bells", st, len(m.rings))
+		}
+	})
+}
+
+func TestCloseEndsEveryone(t *testing.T) {
+	m := newMemory()
+	h := New(m, m, Options{Encode: encode})
+	waiting := make(chan error, 1)
+	s := h.Subscribe(id, 0)
+	go func() {
+		_, err := s.Next(t.Context())
+		waiting <- err
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-waiting; !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	s.Close()
+	late := h.Subscribe(id, 0)
+	if _, err := late.Next(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	late.Close()
+}
+
+func TestAReplayGoesThroughTheRingOnce(t *testing.T) {
+	m := newMemory()
+	chunk := strings.Repeat("x", 64<<10)
+	for range 160 {
+		m.append(chunk)
+	}
+	m.end()
+	h := newHub(t, m, Options{})
+	s := h.Subscribe(id, 0)
+	defer s.Close()
+	got := 0
+	for {
+		b, err := s.Next(t.Context())
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for _, f := range b.Frames {
+			size += len(f)
+		}
+		if size > 256<<10+100 {
+			t.Errorf("%d bytes in one batch", size)
+		}
+		if ring := h.Stats().RingBytes; ring > 1<<20 {
+			t.Errorf("%d bytes in the ring", ring)
+		}
+		got += size
+	}
+	if want := 160 * len(chunk); got < want || m.bytes > got+got/10 {
+		t.Errorf("%d bytes of %d, %d read", got, want, m.bytes)
+	}
+}
+
+func TestASlowSubscriberHoldsNobodyUpAndALargeFrameGetsThrough(t *testing.T) {
+	m := newMemory()
+	h := newHub(t, m, Options{RingBytes: 1000})
+	slow, fast := h.Subscribe(id, 0), h.Subscribe(id, 0)
+	defer slow.Close()
+	defer fast.Close()
+	for i := 1; i <= 50; i++ {
+		text := strings.Repeat("y", i*100)
+		m.append(text)
+		if got := next(t, fast); got != fmt.Sprintf("%d log %s\n", i, text) {
+			t.Fatalf("%d: %.50q", i, got)
+		}
+	}
+	if ring := h.Stats().RingBytes; ring > 5100 {
+		t.Errorf("%d bytes in the ring", ring)
+	}
+	m.end()
+	var all strings.Builder
+	for {
+		b, err := slow.Next(t.Context())
+		if err == io.EOF {
+			break
+		}
+		all.WriteString(join(b))
+	}
+	if lines := strings.Split(all.String(), "\n"); len(lines) != 52 || lines[50] != "51 end " {
+		t.Errorf("%d lines", len(lines))
+	}
+}
+
+func TestAThousandReplaysBecomeAFewReadsAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		for range 100 {
+			m.append("text")
+		}
+		h := newHub(t, m, Options{Replays: 8})
+		first := h.Subscribe(id, 99)
+		next(t, first)
+		m.mu.Lock()
+		m.blocked = make(chan struct{})
+		m.mu.Unlock()
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() {
+				s := h.Subscribe(id, execution.Cursor(i%90))
+				defer s.Close()
+				for last := execution.Cursor(0); last < 100; {
+					b, err := s.Next(t.Context())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					last = b.Last
+				}
+			})
+		}
+		synctest.Wait()
+		close(m.blocked)
+		wg.Wait()
+		first.Close()
+		if m.most > 9 { // 8 and the topic's own
+			t.Errorf("%d reads at once", m.most)
+		}
+	})
+}
+
+// follow reads to the end and checks that each event came once, in order.
+func follow(t *testing.T, h *Hub, rnd *rand.Rand, after execution.Cursor) error {
+	s := h.Subscribe(id, after)
+	defer func() { s.Close() }()
+	last, ended := after, false
+	for {
+		ctx, cancel := t.Context(), context.CancelFunc(func() {})
+		if rnd.IntN(4) == 0 {
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(rnd.IntN(1000))*time.Microsecond)
+		}
+		b, err := s.Next(ctx)
+		cancel()
+		switch {
+		case err == io.EOF:
+			if !ended {
+				return errors.New("no end event")
+			}
+			return nil
+		case errors.Is(err, context.DeadlineExceeded):
+			if rnd.IntN(3) == 0 { // reconnect
+				s.Close()
+				s = h.Subscribe(id, last)
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		for _, f := range b.Frames {
+			last++
+			if !bytes.HasPrefix(f, []byte(last.String()+" ")) {
+				return fmt.Errorf("from %d: want %d, got %.20q", after, last, f)
+			}
+		}
+		if b.Last != last {
+			return fmt.Errorf("last is %d, want %d", b.Last, last)
+		}
+		ended = b.End
+		for range rnd.IntN(200) { // slow now and then
+			runtime.Gosched()
+		}
+	}
+}
+
+func TestEachSubscriberSeesEveryEventOnceInOrderAndTheEnd(t *testing.T) {
+	for seed := range uint64(30) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		m := newMemory()
+		flaky := rand.New(rand.NewPCG(seed, 2)) // used under m's mutex
+		m.lossy = func() bool { return flaky.IntN(3) == 0 }
+		m.fail = func() error {
+			if flaky.IntN(200) == 0 {
+				return errAway
+			}
+			return nil
+		}
+		h := newHub(t, m, Options{
+			RingBytes: 200 + rnd.IntN(5000), ReadBytes: 100 + rnd.IntN(2000), NextBytes: 100 + rnd.IntN(2000),
+			Poll: 5 * time.Millisecond, Linger: time.Duration(1+rnd.IntN(5)) * time.Millisecond, Replays: 1 + rnd.IntN(4),
+		})
+		total := 200 + rnd.IntN(800)
+		var wg sync.WaitGroup
+		for i := range 12 {
+			rnd := rand.New(rand.NewPCG(seed, uint64(i+10)))
+			after := execution.Cursor(rnd.IntN(total / 2))
+			wg.Go(func() {
+				for range rnd.IntN(5000) {
+					runtime.Gosched()
+				}
+				if i == 0 { // one of them begins in the future, and sees nothing but the end
+					s := h.Subscribe(id, 1<<40)
+					defer s.Close()
+					if _, err := s.Next(t.Context()); err != io.EOF {
+						t.Errorf("seed %d: %v", seed, err)
+					}
+					return
+				}
+				if err := follow(t, h, rnd, after); err != nil {
+					t.Errorf("seed %d: %v", seed, err)
+				}
+			})
+		}
+		for n := 0; n < total; {
+			batch := texts(rnd, 1+rnd.IntN(20), 1+rnd.IntN(300))
+			m.append(batch...)
+			n += len(batch)
+			for range rnd.IntN(300) {
+				runtime.Gosched()
+			}
+		}
+		m.end()
+		wg.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+}
