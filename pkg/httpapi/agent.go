@@ -18,22 +18,34 @@ const agentEngine = "agent"
 
 type agentInput struct {
 	ResumeInput
-	RawBody []byte `contentType:"application/json"`
+	Body payload
+}
+
+// payload is any JSON object, byte for byte.
+type payload []byte
+
+// Schema implements huma.SchemaProvider.
+func (payload) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+}
+
+// UnmarshalJSON keeps a copy: huma uses its buffer again.
+func (p *payload) UnmarshalJSON(b []byte) error {
+	*p = bytes.Clone(b)
+	return nil
 }
 
 func (s *Server) agentRoutes() {
-	anyObject := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 	operation(s, bearer, huma.Operation{
 		OperationID: "runAgent", Method: http.MethodPost, Path: "/agent/run",
 		Tags: []string{"streams"}, Summary: "Run the engine named agent and hear it speak (server-sent events)",
 		Description: "The body, any JSON object, goes to the engine's stdin. What it writes to stdout comes as it is written, as plain data lines: joined with line ends, and event after event, they are its exact text. The response ends with event: end, before which event: error carries a problem if it did not complete. A cut line leaves it running, unless on_disconnect=cancel.",
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: anyObject}}},
 		Responses:   startedStream("What the engine writes to stdout"),
 	}, s.runAgent, append(submitProblems, http.StatusNotFound)...)
 }
 
 func (s *Server) runAgent(ctx context.Context, in *agentInput) (*huma.StreamResponse, error) {
-	spec := execution.Spec{Engine: agentEngine, Input: bytes.Clone(in.RawBody)} // huma uses its buffer again
+	spec := execution.Spec{Engine: agentEngine, Input: json.RawMessage(in.Body)}
 	r := requestOf(ctx)
 	return s.startAndStream(ctx, spec, &in.ResumeInput, func(id execution.ID) edit {
 		return (&speech{id: id, request: r}).edit

@@ -40,6 +40,9 @@ func (s *store) setFail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = err
+	for id := range s.bells {
+		s.ring(id)
+	}
 }
 
 func (s *store) Submit(_ context.Context, spec execution.Spec, o dispatch.Options) (dispatch.Receipt, error) {
@@ -223,12 +226,7 @@ func (s *store) append(id execution.ID, e execution.Event) {
 		e.Time = time.Now().UTC().Truncate(time.Millisecond)
 	}
 	s.logs[id] = append(s.logs[id], e)
-	for ring := range s.bells[id] {
-		select {
-		case ring <- struct{}{}:
-		default:
-		}
-	}
+	s.ring(id)
 }
 
 // settle needs the mutex.
@@ -287,4 +285,14 @@ func (catalog) Complete(spec *execution.Spec) error {
 
 func (catalog) Public() []engine.Description {
 	return []engine.Description{{Name: "agent", Kind: "engine", TakesInput: true, Params: json.RawMessage(`{"type":"object"}`), Defaults: engine.Defaults{TimeoutSeconds: 60}}}
+}
+
+// ring needs the mutex.
+func (s *store) ring(id execution.ID) {
+	for ring := range s.bells[id] {
+		select {
+		case ring <- struct{}{}:
+		default:
+		}
+	}
 }

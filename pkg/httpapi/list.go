@@ -89,6 +89,9 @@ func (in *listInput) query() (q execution.ListQuery, err error) {
 			problems = append(problems, execution.InvalidField("label", "must be key:value or key=value"))
 			continue
 		}
+		if _, ok := q.Labels[label[:i]]; ok {
+			problems = append(problems, execution.InvalidField("label", "names one label twice, and no execution has two values of it"))
+		}
 		if q.Labels == nil {
 			q.Labels = map[string]string{}
 		}

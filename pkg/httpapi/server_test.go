@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -30,22 +32,33 @@ type world struct {
 	srv   *httpapi.Server
 	url   string
 	http  *http.Client
+	// served gets the path of each request that has been answered to the end.
+	served chan string
 }
 
 func newWorld(t *testing.T, change ...func(*httpapi.Options)) *world {
 	t.Helper()
-	w := &world{t: t, store: newStore()}
+	w := &world{t: t, store: newStore(), served: make(chan string, 1000)}
 	h := hub.New(w.store, w.store, hub.Options{Encode: httpapi.EncodeSSE})
 	o := httpapi.Options{
 		Dispatcher: w.store, Records: w.store, Events: w.store, Bells: w.store,
 		Hub: h, Catalog: catalog{}, Tokens: []string{"another", token}, StreamSecret: []byte("secret"),
+		WebhookOK: func(_ context.Context, url string) error {
+			if strings.Contains(url, "//10.") {
+				return errors.New("is in a private network")
+			}
+			return nil
+		},
 		Version: "1.2.3", MaxRequestBytes: 4096, KeepAlive: time.Minute,
 	}
 	for _, c := range change {
 		c(&o)
 	}
 	w.srv = httpapi.New(o)
-	ts := httptest.NewUnstartedServer(w.srv)
+	ts := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer func() { w.served <- r.URL.Path }()
+		w.srv.ServeHTTP(rw, r)
+	}))
 	httpapi.Configure(ts.Config)
 	ts.Start()
 	w.url, w.http = ts.URL, &http.Client{Transport: &contract{t, &http.Transport{}}}
@@ -53,7 +66,7 @@ func newWorld(t *testing.T, change ...func(*httpapi.Options)) *world {
 		w.srv.Drain()
 		w.http.CloseIdleConnections()
 		ts.Close()
-		if err := h.Close(t.Context()); err != nil && t.Context().Err() == nil {
+		if err := h.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
@@ -128,4 +141,34 @@ func (w *world) run(lines ...string) execution.ID {
 	}
 	w.store.finish(id)
 	return id
+}
+
+// waitServed waits until a request for path has been answered to the end.
+func (w *world) waitServed(path string) {
+	w.t.Helper()
+	for {
+		select {
+		case got := <-w.served:
+			if got == path {
+				return
+			}
+		case <-time.After(10 * time.Second):
+			w.t.Fatalf("%s is still being answered", path)
+		}
+	}
+}
+
+// problem calls what must be refused.
+func (w *world) problem(want int, method, path, body string, headers ...string) (api.Problem, http.Header) {
+	w.t.Helper()
+	p, header := call[api.Problem](w, want, method, path, body, headers...)
+	if got := header.Get("Content-Type"); got != "application/problem+json" {
+		w.t.Errorf("%s %s: Content-Type is %q", method, path, got)
+	}
+	bare, _, _ := strings.Cut(path, "?")
+	if p.Status != want || p.Type != "/problems/"+string(p.Code) || p.Instance != bare ||
+		p.RequestID != header.Get("X-Request-Id") || p.RequestID == "" || p.Title == "" || p.Detail == "" {
+		w.t.Errorf("%s %s: the problem lacks something: %+v", method, path, p)
+	}
+	return p, header
 }

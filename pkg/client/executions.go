@@ -1,0 +1,193 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/api"
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Start starts an execution in the background. A lost answer is asked for
+// again under one idempotency key, so that nothing is started twice; an empty
+// key is replaced by a random one.
+func (c *Client) Start(ctx context.Context, req api.StartRequest, idempotencyKey string) (*api.Started, error) {
+	if idempotencyKey == "" {
+		idempotencyKey = rand.Text()
+	}
+	tries := backoff{giveUp: c.o.GiveUpAfter}
+	for {
+		started, err := get[api.Started](ctx, c, call{
+			method: http.MethodPost, path: "/execute/start", body: req,
+			header: http.Header{"Idempotency-Key": {idempotencyKey}},
+		})
+		// A full queue and a full store are for the caller to know at once.
+		if err == nil || isFull(err) {
+			return started, err
+		}
+		if err := tries.wait(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func isFull(err error) bool {
+	code := execution.CodeOf(err)
+	return code == execution.QueueFull || code == execution.StorageFull
+}
+
+// Status asks where an execution stands.
+func (c *Client) Status(ctx context.Context, id execution.ID) (*api.Execution, error) {
+	return get[api.Execution](ctx, c, call{method: http.MethodGet, path: pathOf("status", id)})
+}
+
+// Wait blocks until the execution has ended, over any number of long-polls.
+func (c *Client) Wait(ctx context.Context, id execution.ID) (*api.Execution, error) {
+	tries := backoff{giveUp: c.o.GiveUpAfter}
+	for {
+		e, err := get[api.Execution](ctx, c, call{method: http.MethodGet, path: pathOf("status", id), query: url.Values{"wait": {"60s"}}})
+		switch {
+		case err == nil && e.Status.Terminal():
+			return e, nil
+		case err == nil:
+			tries.reset()
+			// A server that drains answers at once: do not ask in a tight loop.
+			err = sleep(ctx, firstPause)
+		default:
+			err = tries.wait(ctx, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// OutputQuery selects a page of output. Zero fields do not filter.
+type OutputQuery struct {
+	After  execution.Cursor
+	Limit  int
+	Stream string // "stdout" or "stderr"
+}
+
+// Output reads one page of events, with the result and the artifacts.
+func (c *Client) Output(ctx context.Context, id execution.ID, q OutputQuery) (*api.Output, error) {
+	query := url.Values{"after": {q.After.String()}}
+	if q.Limit > 0 {
+		query.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.Stream != "" {
+		query.Set("stream", q.Stream)
+	}
+	return get[api.Output](ctx, c, call{method: http.MethodGet, path: pathOf("output", id), query: query})
+}
+
+// TextQuery selects of the log as text.
+type TextQuery struct {
+	Follow bool   // go on until the end
+	Tail   int    // only the last so many bytes of what is there
+	Stream string // "stdout" or "stderr"
+}
+
+// OutputText copies the byte-exact log to w. An error says that it is not whole.
+func (c *Client) OutputText(ctx context.Context, id execution.ID, w io.Writer, q TextQuery) (int64, error) {
+	query := url.Values{"format": {"text"}}
+	if q.Follow {
+		query.Set("follow", "true")
+	}
+	if q.Tail > 0 {
+		query.Set("tail", strconv.Itoa(q.Tail))
+	}
+	if q.Stream != "" {
+		query.Set("stream", q.Stream)
+	}
+	return c.copy(ctx, w, call{method: http.MethodGet, path: pathOf("output", id), query: query, accept: "text/plain"})
+}
+
+func (c *Client) copy(ctx context.Context, w io.Writer, k call) (int64, error) {
+	res, err := c.do(ctx, k)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	n, err := io.Copy(w, res.Body)
+	if err != nil {
+		return n, fmt.Errorf("%s broke off after %d bytes: %w", k.path, n, err)
+	}
+	return n, nil
+}
+
+// ListQuery selects executions. Zero fields do not filter.
+type ListQuery struct {
+	Status []execution.Status
+	Engine string
+	Labels map[string]string
+	Since  time.Time
+	Limit  int
+	Cursor string // NextCursor of the page before
+}
+
+// List reads one page of executions, newest first.
+func (c *Client) List(ctx context.Context, q ListQuery) (*api.List, error) {
+	query := url.Values{}
+	words := make([]string, 0, len(q.Status))
+	for _, status := range q.Status {
+		words = append(words, string(status))
+	}
+	for name, value := range map[string]string{"status": strings.Join(words, ","), "engine": q.Engine, "cursor": q.Cursor} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	for key, value := range q.Labels {
+		query.Add("label", key+"="+value)
+	}
+	if !q.Since.IsZero() {
+		query.Set("since", q.Since.UTC().Format(execution.TimeFormat))
+	}
+	if q.Limit > 0 {
+		query.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return get[api.List](ctx, c, call{method: http.MethodGet, path: "/execute/list", query: query})
+}
+
+// Cancel stops an execution and waits up to wait (60 s at most) for the proof
+// that nothing of it is left. One that had ended otherwise is a *Problem of code
+// conflict with its ExecutionStatus.
+func (c *Client) Cancel(ctx context.Context, id execution.ID, wait time.Duration) (*api.Cancelled, error) {
+	k := call{method: http.MethodPost, path: pathOf("cancel", id)}
+	if wait > 0 {
+		k.query = url.Values{"wait": {wait.String()}}
+	}
+	return get[api.Cancelled](ctx, c, k)
+}
+
+// Artifacts lists the files that an execution left.
+func (c *Client) Artifacts(ctx context.Context, id execution.ID) (*api.Artifacts, error) {
+	return get[api.Artifacts](ctx, c, call{method: http.MethodGet, path: "/outputs/" + url.PathEscape(string(id))})
+}
+
+// Download copies one of them to w.
+func (c *Client) Download(ctx context.Context, id execution.ID, path string, w io.Writer) (int64, error) {
+	if path == "" {
+		return 0, errors.New("the path of the artifact is empty")
+	}
+	escaped := (&url.URL{Path: "/outputs/" + string(id) + "/" + path}).EscapedPath()
+	return c.copy(ctx, w, call{method: http.MethodGet, path: escaped, accept: "*/*"})
+}
+
+// Engines lists what the catalog lets callers start.
+func (c *Client) Engines(ctx context.Context) (*api.Engines, error) {
+	return get[api.Engines](ctx, c, call{method: http.MethodGet, path: "/engines"})
+}
+
+func pathOf(what string, id execution.ID) string {
+	return "/execute/" + what + "/" + url.PathEscape(string(id))
+}
