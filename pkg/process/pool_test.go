@@ -47,6 +47,28 @@ func TestAnIdleShimIsRetired(t *testing.T) {
 	}
 }
 
+func TestAStartNeverMeetsAShimThatIsBeingRetired(t *testing.T) {
+	t.Parallel()
+	const idle = 500 * time.Microsecond
+	pool := process.NewPool(process.PoolConfig{Slots: 1, IdleTimeout: idle})
+	tick := time.NewTicker(idle)
+	defer tick.Stop()
+	for range 300 { // which makes the timer and the start meet again and again
+		p, err := pool.Start(t.Context(), command("true"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain(p.Stdout(), p.Stderr(), p.Events())
+		if exit := p.Exit(); !exit.Success() {
+			t.Fatal(exit)
+		}
+		<-tick.C
+	}
+	if err := pool.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCloseEndsWhatRuns(t *testing.T) {
 	t.Parallel()
 	pool := process.NewPool(process.PoolConfig{Slots: 4})

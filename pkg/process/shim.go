@@ -2,21 +2,10 @@ package process
 
 import (
 	"errors"
-	"io"
 	"os"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
-)
-
-const (
-	// startPatience bounds a start, with that of a new shim, on a machine that is very busy. It normally takes a millisecond.
-	startPatience = 30 * time.Second
-	// killPatience is how long after its SIGKILL a tree may still exist before the shim is taken for stopped or stuck, and is
-	// killed itself: then the kernel and the sweep do its work.
-	killPatience = 5 * time.Second
 )
 
 // shim is the worker's handle of one. Its goroutine (run) is the only reader of the socket, and waits for the OS process.
@@ -27,7 +16,8 @@ type shim struct {
 
 	mu       sync.Mutex // guards the fields below, and the order of what is sent
 	current  *Process   // nil when idle
-	deadline time.Time  // what is meant depends on the state: idle → retire, else → kill the shim
+	retired  bool       // it was asked to end
+	deadline time.Time  // of what is expected next: idle → a start, or it is retired; else → an answer, or it is killed
 }
 
 // run reads what the shim says until it is dead, then cleans up after it.
@@ -151,83 +141,4 @@ func (s *shim) idle() {
 	s.current = nil
 	s.mu.Unlock()
 	s.pool.put(s)
-}
-
-// retire asks an idle shim to end: end-of-file on its socket says so.
-func (s *shim) retire() {
-	s.setDeadline(killPatience)
-	_ = s.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) })
-}
-
-// overdue acts when the deadline has passed: an idle shim was unused for long, any other does not obey.
-func (s *shim) overdue() {
-	if s.pool.unidle(s) {
-		s.retire()
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.deadline.IsZero() || time.Now().Before(s.deadline) {
-		return // it was taken, or given more time, between the timer and here
-	}
-	s.pool.log.Warn("shim does not answer: killing it", "shim_pid", s.os.Pid)
-	s.setDeadlineLocked(0) // to read on, up to the end-of-file that its death is
-	s.kill()
-}
-
-// kill ends the shim from outside; run sees it at once.
-func (s *shim) kill() { _ = s.os.Kill() }
-
-// bury reaps a dead shim, and sweeps what it was responsible for.
-func (s *shim) bury(cause error) {
-	died, diedSinceBoot := time.Now(), sinceBoot()
-	s.pool.unidle(s)
-	s.discard()
-	s.mu.Lock()
-	p := s.current
-	s.current = nil
-	s.mu.Unlock()
-	if p == nil {
-		return
-	}
-	if errors.Is(cause, io.EOF) {
-		cause = ErrShimLost
-	}
-	m := mark{id: p.command.ExecutionID, died: diedSinceBoot}
-	select {
-	case <-p.exited:
-	default:
-		m.session = p.pid // 0 if the shim died before it could tell
-	}
-	swept := sweep(m)
-	s.pool.log.Warn("shim was lost: swept what it ran", "shim_pid", s.os.Pid, "execution_id", m.id, "swept", swept, "cause", cause)
-	s.pool.release()
-	exit := Exit{Code: -1, ShimLost: true, ExitedAt: died, KillSentAt: died, GoneAt: time.Now()}
-	if p.pid == 0 {
-		p.started <- &StartError{Op: "shim", Path: p.command.Path, Err: cause}
-		return
-	}
-	p.finish(exit)
-}
-
-// discard makes sure of the shim's end: it may only have closed its socket, or talked nonsense.
-func (s *shim) discard() {
-	s.kill()
-	_, _ = s.os.Wait()
-	_ = s.socket.Close()
-}
-
-func (s *shim) setDeadline(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.setDeadlineLocked(d)
-}
-
-// setDeadlineLocked makes the reading goroutine wake after d: no timer and no goroutine of its own. 0 is never.
-func (s *shim) setDeadlineLocked(d time.Duration) {
-	s.deadline = time.Time{}
-	if d > 0 {
-		s.deadline = time.Now().Add(d)
-	}
-	_ = s.socket.SetReadDeadline(s.deadline)
 }
