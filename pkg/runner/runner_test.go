@@ -357,9 +357,8 @@ func TestADrainInterruptsAndSettles(t *testing.T) {
 }
 
 func TestAnOutageOfRedisKillsNobodyAndLosesNothing(t *testing.T) {
-	w := newWorker(t, nil)
 	srv := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	w = workerOn(t, redistest.Open(t, srv, redisstore.Options{LeaseTicks: 3}), srv, nil)
+	w := workerOn(t, redistest.Open(t, srv, redisstore.Options{LeaseTicks: 3}), srv, nil)
 	id := w.submit(`for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.1; done`, nil)
 	wait := w.start(id)
 	w.awaitLog(id, "line 2")

@@ -1,0 +1,74 @@
+# Longhaul's workshop. CI runs the same targets: see .ci/run.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# grpcnotrace keeps the linker's dead-code elimination working (minus 11 MB).
+TAGS    := grpcnotrace
+LDFLAGS := -s -w -X github.com/longhaul/longhaul/pkg/app.version=$(VERSION)
+TOOLS   := $(CURDIR)/.cache/tools
+LINT    := $(TOOLS)/golangci-lint
+LINT_VERSION := v2.15.0
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: build-longhaul ## Run API, worker and Redis in one process, with lines to paste
+	@command -v python3 >/dev/null || echo "python3 is missing: the example engines need it (apt-get install python3)"
+	@bin/longhaul dev
+
+.PHONY: build
+build: build-api build-worker build-longhaul ## Build bin/api, bin/worker and bin/longhaul
+
+build-%:
+	@CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/$* ./cmd/$*
+
+.PHONY: test
+test: redis python ## Run every test, with the race detector
+	go test -race -tags $(TAGS) -timeout 20m ./...
+	@if command -v python3 >/dev/null; then for d in examples/voice-of-customer examples/agent; do \
+	  (cd $$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
+
+.PHONY: lint
+lint: $(LINT) ## Check format, style, and who may import whom
+	@test -z "$$(gofmt -l cmd pkg test bench)" || { echo "not formatted (make fmt):"; gofmt -l cmd pkg test bench; exit 1; }
+	@go mod verify >/dev/null
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the Go code
+	$(LINT) fmt ./...
+
+.PHONY: bench
+bench: redis ## Measure pick-up, log throughput, memory and queue position against limits of the same run
+	go run -tags $(TAGS) ./bench
+
+.PHONY: fuzz
+fuzz: ## Fuzz each fuzz target for a while (FUZZTIME=30s)
+	@for p in $$(go list ./...); do for f in $$(go test -tags $(TAGS) -list '^Fuzz' $$p 2>/dev/null | grep ^Fuzz); do \
+	  echo "$$p $$f"; go test -tags $(TAGS) -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p || exit 1; done; done
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin .cache
+
+$(LINT):
+	@echo "installing golangci-lint $(LINT_VERSION), which takes some minutes the first time"
+	@GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+# Installs a Debian package for the tests where it is missing and we may.
+define need
+	@command -v $(1) >/dev/null || { if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing $(2)"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; \
+	  else echo "$(1) is missing: apt-get install $(2)"; fi; }
+endef
+
+.PHONY: redis
+redis:
+	$(call need,redis-server,redis-server)
+
+.PHONY: python
+python:
+	$(call need,python3,python3)
