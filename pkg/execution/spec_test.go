@@ -48,7 +48,7 @@ func TestValidateNamesTheFieldAndNeverTheValue(t *testing.T) {
 		{"", func(*Spec) {}},
 		{"command", func(s *Spec) { s.Command = "" }},
 		{"command", func(s *Spec) { s.Engine = secret }},
-		{"command", func(s *Spec) { s.Params = json.RawMessage(`{"p":"hunter2"}`) }},
+		{"params", func(s *Spec) { s.Params = json.RawMessage(`{"p":"hunter2"}`) }},
 		{"command", func(s *Spec) { s.Command = secret + "\x00" }},
 		{"command", func(s *Spec) { s.Command = long }},
 		{"args", func(s *Spec) { s.Args = make([]string, 257) }},
