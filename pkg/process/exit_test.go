@@ -3,6 +3,7 @@ package process_test
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/longhaul/longhaul/pkg/process"
 	"github.com/longhaul/longhaul/pkg/process/processtest"
@@ -25,7 +26,12 @@ func TestCodeAndSignalAreToldApart(t *testing.T) {
 		"a shell exits with 128 and signal": {command: command("sh", "-c", "sh -c 'kill -TERM $$'"), code: 143},
 	} {
 		t.Run(name, func(t *testing.T) {
-			exit := start(t, pool, test.command).wait()
+			before := time.Now()
+			r := start(t, pool, test.command)
+			exit := r.wait()
+			if r.StartedAt().Before(before) || r.StartedAt().After(exit.ExitedAt) {
+				t.Errorf("asked at %v, started at %v, exited at %v", before, r.StartedAt(), exit.ExitedAt)
+			}
 			if exit.Code != test.code || exit.Signal != test.signal {
 				t.Errorf("got code %d and signal %d, want %d and %d", exit.Code, exit.Signal, test.code, test.signal)
 			}
@@ -39,5 +45,19 @@ func TestCodeAndSignalAreToldApart(t *testing.T) {
 				t.Errorf("exited at %v, gone at %v", exit.ExitedAt, exit.GoneAt)
 			}
 		})
+	}
+}
+
+func TestAnExitSpeaks(t *testing.T) {
+	t.Parallel()
+	for want, exit := range map[string]process.Exit{
+		"exited with 137":                          {Code: 137},
+		"killed by signal 9 (killed)":              {Code: -1, Signal: syscall.SIGKILL},
+		"lost its shim":                            {Code: -1, ShimLost: true},
+		"killed by signal 11 (segmentation fault)": {Code: -1, Signal: syscall.SIGSEGV},
+	} {
+		if got := exit.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

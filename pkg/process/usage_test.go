@@ -24,19 +24,4 @@ func TestUsageIsThatOfTheWholeTree(t *testing.T) {
 			t.Errorf("peak %d MiB, want a little over 150", peak)
 		}
 	})
-	t.Run("memory of several is summed", func(t *testing.T) {
-		line := "ready"
-		r := start(t, pool, command("sh", "-c", `for i in 1 2 3; do "$@" & done; wait`, "sh", processtest.Path(), "badchild", "allocate", "60"))
-		for range 3 {
-			if got := r.line(); got != line {
-				t.Fatalf("got %q", got)
-			}
-		}
-		sampled := time.NewTimer(1200 * time.Millisecond) // samples are at most a second apart
-		<-sampled.C
-		r.Terminate(0)
-		if peak := r.wait().PeakMemory >> 20; peak < 180 {
-			t.Errorf("peak %d MiB, want over 180", peak)
-		}
-	})
 }
