@@ -73,7 +73,7 @@ for folder in "$@"; do
 	child=$!
 	wait "$child" # du fails for folders it may not read; what it could count still counts
 	child=
-	kilobytes=$(cut -f1 "$list.one")
+	kilobytes=$(sed -n '1s/[^0-9].*//p' "$list.one") # the first line only: a name may hold line breaks
 	rm -f "$list.one"
 	name=${folder##*/}
 	printf '%s\t%s\n' "${kilobytes:-0}" "$(printf '%s' "$name" | tr '\n\t' '??')" >>"$list"

@@ -16,8 +16,9 @@ from typing import Sequence
 from .cluster import Clustering, Tick, assign, kmeans, recentre
 from .vectors import Vector, dot, unit
 
-FEWEST = 4
+FEWEST = 3
 MOST = 24  # more topics than this nobody reads; --topics goes beyond it
+LEAST = 8  # messages; with fewer, read them
 FINE = 3  # small groups per topic at the start
 POLISH = 4  # rounds of k-means after the merge, for messages that ended up on the wrong side
 
@@ -34,9 +35,9 @@ class Choice:
 def find(vectors: Sequence[Vector], wanted: int | None, restarts: int, seed: int, tick: Tick) -> Choice:
     """Group the messages into `wanted` topics, or into as many as the curve suggests."""
     filled = sum(1 for v in vectors if v)
-    if filled < 2 * FEWEST:
+    if filled < LEAST:
         raise ValueError(
-            f"Only {filled} messages share words with others, and topics need at least {2 * FEWEST}: "
+            f"Only {filled} messages share words with others, and topics need at least {LEAST}: "
             "give more messages, a longer --time-period, or --analysis-type sentiment"
         )
     most = min(wanted or most_topics(filled), filled)
@@ -112,14 +113,16 @@ def _merge_path(vectors: Sequence[Vector], fine: Clustering) -> _Path:
 
 def _bend(path: _Path, most: int) -> tuple[int, str]:
     """The number of topics where the curve bends most: farthest above the straight line between its ends."""
-    low, high = FEWEST, min(path.start, 3 * most)
+    low, high = FEWEST, min(path.start, 2 * most)
     rise = (path.total[high] - path.total[low]) / max(1, high - low)
-    above = {k: path.total[k] - (path.total[low] + rise * (k - low)) for k in range(low, high + 1)}
-    k = min(range(low, min(most, high) + 1), key=lambda k: (-above[k], k))
+    above = {k: path.total[k] - (path.total[low] + rise * (k - low)) for k in range(FEWEST, high + 1)}
+    k = min(range(FEWEST, min(most, high) + 1), key=lambda k: (-above[k], k))
+    if k == most:
+        return k, f"{k} topics: the curve of cohesion would allow more, but {most} is what can be read for so many messages (--topics goes beyond)"
     gain = path.total[k] - path.total[k - 1]
-    after = path.total[min(high, k + 1)] - path.total[k]
+    after = path.total[k + 1] - path.total[k]
     reason = (
-        f"{k} topics: tried {low} to {min(most, high)}; the curve of cohesion bends most here "
+        f"{k} topics: tried {FEWEST} to {min(most, high)}; the curve of cohesion bends most here "
         f"(topic {k} adds {gain:.1f} to the sum of cosines, topic {k + 1} would add {after:.1f})"
     )
     return k, reason

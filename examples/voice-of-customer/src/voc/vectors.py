@@ -41,7 +41,8 @@ def build(texts: Sequence[str]) -> Space:
 
     rarest = 2 if len(texts) < 2000 else 3
     chosen = _choose(frequency, rarest, max(MAX_SHARE * len(texts), rarest))
-    if sum(1 for count in counted if not count.keys().isdisjoint(chosen)) < len(texts) / 2:
+    kept = set(chosen)
+    if sum(1 for count in counted if any(key in kept for key in count)) < len(texts) / 2:
         chosen = _choose(frequency, rarest, len(texts))  # messages so alike that the common words are all there is
     number = {key: i for i, key in enumerate(chosen)}
     weight = [
