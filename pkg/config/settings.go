@@ -51,7 +51,7 @@ var settings = []*setting{
 		parse: origins},
 
 	{name: "REDIS_URL", def: "redis://127.0.0.1:6379/0", roles: both, secret: true, example: "redis://default:password@host:6379/0",
-		doc:   "Where Redis is; `rediss://` is with TLS.",
+		doc:   "Where Redis is; `rediss://` is with TLS, `redis+sentinel://` and `redis+cluster://` take several hosts.",
 		parse: redisURL},
 	{name: "PARTITIONS", def: "1", roles: both, example: "1",
 		doc:   "Into how many hash slots of a Redis Cluster the keys are spread; fixed at the first start.",
@@ -98,7 +98,7 @@ var settings = []*setting{
 	{name: "MAX_CONCURRENT", def: "5", roles: Worker, example: "5",
 		doc:   "How many engines this worker runs at once.",
 		parse: whole(1, 1000, func(c *Config, n int64) { c.MaxConcurrent = int(n) })},
-	{name: "MAX_LOG_BYTES", def: "64MiB", roles: Worker, example: "64MiB",
+	{name: "MAX_LOG_BYTES", def: "64MiB", roles: both, example: "64MiB",
 		doc:   "How much output of one execution stays in Redis; beyond it the middle goes, head and tail stay.",
 		parse: size(64<<10, 4<<30, func(c *Config, n int64) { c.MaxLogBytes = n })},
 	{name: "CANCEL_GRACE", def: "10s", roles: both, example: "10s",

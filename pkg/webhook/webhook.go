@@ -119,7 +119,7 @@ func (d *Deliverer) Run(ctx context.Context) {
 			d.log.Warn("webhooks wait, since their queue cannot be read", "error", err)
 		}
 		quiet = err != nil
-		if n == d.parallel {
+		if n >= d.parallel {
 			continue // there may be more
 		}
 		select {
