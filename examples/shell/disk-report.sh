@@ -32,7 +32,7 @@ json() { printf '%s' "$1" | tr '\001-\037\177' '?' | sed 's/\\/\\\\/g; s/"/\\"/g
 list=$out/.sizes
 report=$out/disk-report.txt
 : >"$list"
-child=
+busy=
 
 write_report() { # $1: complete or partial
 	sort -rn "$list" | awk -v state="$1" '
@@ -50,7 +50,12 @@ write_report() { # $1: complete or partial
 # wait ends at once when a signal comes.
 stop() {
 	trap '' TERM INT
-	[ -z "$child" ] || kill "$child" 2>/dev/null
+	# KILL, since a child that has just been forked may not hear TERM yet; du has nothing to tidy up.
+	child=${!:-}
+	if [ -n "$busy" ] && [ -n "$child" ]; then
+		kill -KILL "$child" 2>/dev/null
+		wait "$child" 2>/dev/null
+	fi
 	rm -f "$list.one"
 	echo "warning: stopped; the report holds what was measured so far" >&2
 	write_report partial
@@ -69,10 +74,10 @@ count=$#
 echo "measuring $count folders in $root"
 
 for folder in "$@"; do
+	busy=yes
 	du -skx "$folder" >"$list.one" 2>/dev/null &
-	child=$!
-	wait "$child" # du fails for folders it may not read; what it could count still counts
-	child=
+	wait "$!" # du fails for folders it may not read; what it could count still counts
+	busy=
 	kilobytes=$(sed -n '1s/[^0-9].*//p' "$list.one") # the first line only: a name may hold line breaks
 	rm -f "$list.one"
 	name=${folder##*/}

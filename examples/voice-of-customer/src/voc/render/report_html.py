@@ -19,7 +19,7 @@ p{margin:.6rem 0;max-width:44rem}
 .sub,.fine{color:var(--muted)}.sub{margin:0 0 1.6rem}.fine{font-size:.88rem}
 .partial{background:var(--warn);color:var(--warnink);padding:.8rem 1rem;border-radius:6px;margin:1rem 0}
 .lead{font-size:1.15rem;line-height:1.5}
-dl.key{display:grid;grid-template-columns:repeat(auto-fit,minmax(6.6rem,1fr));gap:1rem 1.5rem;margin:2rem 0 0;padding:1.2rem 0;border-top:1px solid var(--line)}
+dl.key{display:grid;grid-template-columns:repeat(auto-fit,minmax(6.6rem,1fr));gap:1rem 1.5rem;margin:2rem 0 0;padding:1.2rem 0 0;border-top:1px solid var(--line)}
 dl.key div{display:flex;flex-direction:column-reverse;justify-content:flex-end}
 dl.key dt{color:var(--muted);font-size:.85rem}dl.key dd{margin:0;font-size:1.7rem;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums}
 ol.findings,ul.plain{padding-left:1.25rem;margin:.6rem 0}ol.findings li,ul.plain li{margin:.4rem 0;max-width:44rem}
@@ -35,7 +35,7 @@ svg{display:block;max-width:100%;height:auto}
 blockquote{margin:.7rem 0;padding:.05rem 0 .05rem .9rem;border-left:3px solid var(--neu);max-width:44rem}
 blockquote p{margin:0}blockquote footer{color:var(--muted);font-size:.82rem}
 .q-negative{border-left-color:var(--neg)}.q-positive{border-left-color:var(--pos)}
-.up{color:var(--neg)}.tag{font-size:.82rem;white-space:nowrap;color:var(--muted)}
+.up{color:var(--neg)}.tag{font-size:.82rem;color:var(--muted)}
 .scroll{overflow-x:auto}.scroll:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:3px}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--muted);padding-bottom:.4rem}
