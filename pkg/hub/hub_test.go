@@ -80,7 +80,7 @@ func TestASubscriberGetsWhatWasThenWhatComesThenTheEnd(t *testing.T) {
 			if err != nil || !b.End || b.Last != 6 || join(b) != "6 end \n" {
 				t.Errorf("%+v, %v", b, err)
 			}
-			if _, err := s.Next(t.Context()); err != io.EOF {
+			if _, err := s.Next(t.Context()); !errors.Is(err, io.EOF) {
 				t.Errorf("after the end: %v", err)
 			}
 			s.Close()
@@ -100,7 +100,7 @@ func TestWhoHasSeenTheEndIsToldAtOnce(t *testing.T) {
 	for range 2 { // as the first of a topic, and as another
 		s := h.Subscribe(id, 3)
 		defer s.Close()
-		if _, err := s.Next(t.Context()); err != io.EOF {
+		if _, err := s.Next(t.Context()); !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -131,7 +131,7 @@ func TestACursorFromTheFutureHarmsNobodyElse(t *testing.T) {
 		if got := next(t, s); got != "3 end \n" {
 			t.Errorf("%q", got)
 		}
-		if _, err := future.Next(t.Context()); err != io.EOF {
+		if _, err := future.Next(t.Context()); !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
 		s.Close()
@@ -254,7 +254,7 @@ func TestAReplayGoesThroughTheRingOnce(t *testing.T) {
 	got := 0
 	for {
 		b, err := s.Next(t.Context())
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -297,7 +297,7 @@ func TestASlowSubscriberHoldsNobodyUpAndALargeFrameGetsThrough(t *testing.T) {
 	var all strings.Builder
 	for {
 		b, err := slow.Next(t.Context())
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		all.WriteString(join(b))
@@ -357,7 +357,7 @@ func follow(t *testing.T, h *Hub, rnd *rand.Rand, after execution.Cursor) error 
 		b, err := s.Next(ctx)
 		cancel()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			if !ended {
 				return errors.New("no end event")
 			}
@@ -415,7 +415,7 @@ func TestEachSubscriberSeesEveryEventOnceInOrderAndTheEnd(t *testing.T) {
 				if i == 0 { // one of them begins in the future, and sees nothing but the end
 					s := h.Subscribe(id, 1<<40)
 					defer s.Close()
-					if _, err := s.Next(t.Context()); err != io.EOF {
+					if _, err := s.Next(t.Context()); !errors.Is(err, io.EOF) {
 						t.Errorf("seed %d: %v", seed, err)
 					}
 					return

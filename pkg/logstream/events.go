@@ -18,13 +18,27 @@ const EventWarning execution.EventType = "warning"
 // file. Large results belong into files.
 const maxEventLine = 256 << 10
 
+// Events names the event pipe before any pump starts. From then on whatever an
+// engine wrote to it counts before what it wrote to stdout or stderr later: a
+// value to redact, above all. Without it PumpEvents does the same, but a pump
+// that starts before PumpEvents cannot know. PumpEvents of the same r must follow.
+func (w *Writer) Events(r io.Reader) {
+	w.events.Store(newEventPipe(r))
+}
+
 // PumpEvents reads an engine's own events to r's end: one JSON object per
 // line, with its type in "type" and the rest as data. What breaks the rules is
 // dropped, with one event of type warning per kind of mistake. It returns and
 // blocks as Pump does.
 func (w *Writer) PumpEvents(r io.Reader) error {
 	e := &events{w: w, warned: map[string]bool{}}
-	lines := bufio.NewReaderSize(r, readSize)
+	pipe := w.events.Load()
+	if pipe == nil {
+		pipe = newEventPipe(r)
+		w.events.Store(pipe)
+	}
+	defer pipe.end()
+	lines := bufio.NewReaderSize(pipe, readSize)
 	var line []byte
 	for {
 		w.waitRoom()

@@ -33,6 +33,9 @@ func (w *Writer) Pump(s execution.Stream, r io.Reader) error {
 		w.waitRoom()
 		n, err := r.Read(buf)
 		if n > 0 {
+			if events := w.events.Load(); events != nil {
+				events.wait()
+			}
 			p.write(buf[:n])
 		}
 		if errors.Is(err, io.EOF) {

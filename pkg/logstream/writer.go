@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -62,6 +63,8 @@ type Writer struct {
 	lease execution.Lease
 	o     Options
 	wake  chan struct{} // a token when Run may find something new
+
+	events atomic.Pointer[eventPipe] // nil until Events or PumpEvents
 
 	mu     sync.Mutex // guards all below
 	room   sync.Cond  // held has fallen, or nobody has to wait any more
