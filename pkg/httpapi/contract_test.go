@@ -81,7 +81,7 @@ func (c *contract) check(req *http.Request, res *http.Response) {
 	options := &openapi3filter.Options{IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
 	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
 	var body []byte
-	if strings.HasSuffix(kind, "json") && kind != "application/openapi+json" && kind != "application/x-ndjson" {
+	if req.Method != http.MethodHead && strings.HasSuffix(kind, "json") && kind != "application/openapi+json" && kind != "application/x-ndjson" {
 		body, _ = io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		res.Body = io.NopCloser(bytes.NewReader(body))

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,17 +24,20 @@ type readyOutput struct {
 type versionOutput struct{ Body api.Version }
 
 func (s *Server) healthRoutes() {
-	operation(s, public, huma.Operation{
-		OperationID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"service"},
-		Summary: "Whether this process answers", Description: "Knows nothing of Redis, so that an outage there restarts nobody.",
-	}, func(context.Context, *struct{}) (*healthOutput, error) {
-		return &healthOutput{api.Health{Status: "ok"}}, nil
-	})
-	operation(s, public, huma.Operation{
-		OperationID: "getReady", Method: http.MethodGet, Path: "/ready", Tags: []string{"service"},
-		Summary:   "Whether this process can do its work",
-		Responses: map[string]*huma.Response{"503": response("Something it depends on is away, or it is draining", jsonOf[api.Ready](s))},
-	}, s.ready)
+	for _, method := range []string{http.MethodGet, http.MethodHead} { // some probes send HEAD
+		name := strings.ToLower(method)
+		operation(s, public, huma.Operation{
+			OperationID: name + "Health", Method: method, Path: "/health", Tags: []string{"service"},
+			Summary: "Whether this process answers", Description: "Knows nothing of Redis, so that an outage there restarts nobody.",
+		}, func(context.Context, *struct{}) (*healthOutput, error) {
+			return &healthOutput{api.Health{Status: "ok"}}, nil
+		})
+		operation(s, public, huma.Operation{
+			OperationID: name + "Ready", Method: method, Path: "/ready", Tags: []string{"service"},
+			Summary:   "Whether this process can do its work",
+			Responses: map[string]*huma.Response{"503": response("Something it depends on is away, or it is draining", jsonOf[api.Ready](s))},
+		}, s.ready)
+	}
 	operation(s, bearer, huma.Operation{
 		OperationID: "getVersion", Method: http.MethodGet, Path: "/version", Tags: []string{"service"},
 		Summary: "Which version answers",

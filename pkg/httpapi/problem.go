@@ -124,7 +124,7 @@ func describe(r *request, err error) *api.Problem {
 	}
 	p := &api.Problem{
 		Type: "/problems/" + string(e.Code), Title: k.title, Status: k.status, Code: e.Code,
-		Detail: cmp.Or(e.Message, k.explain), Errors: e.Fields, Instance: r.path, RequestID: r.id,
+		Detail: cmp.Or(e.Message, k.explain), Errors: e.Fields, Instance: r.escaped, RequestID: r.id,
 	}
 	if e.Code == execution.NotFound && strings.HasPrefix(r.path, "/execute/") && !strings.Contains(p.Detail, "RETENTION") {
 		p.Detail += fmt.Sprintf(" (executions are kept for %s after they have ended: the setting RETENTION)", days(r.server.Retention))

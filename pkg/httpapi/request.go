@@ -16,7 +16,8 @@ import (
 // request is what every layer may want to know about the request in hand.
 type request struct {
 	id      string
-	path    string    // without the query, which may hold a token
+	path    string    // decoded, and without the query, which may hold a token
+	escaped string    // the same as it came
 	owner   string    // hash of the caller's token; "" when the API is open
 	expires time.Time // of the stream token, if one was used
 	server  *Server
@@ -37,7 +38,7 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := s.Now()
-		info := &request{id: c.Request().Header.Get("X-Request-Id"), path: c.Request().URL.Path, server: s}
+		info := &request{id: c.Request().Header.Get("X-Request-Id"), path: c.Request().URL.Path, escaped: c.Request().URL.EscapedPath(), server: s}
 		if !requestID.MatchString(info.id) {
 			info.id = strings.ToLower(rand.Text()[:16])
 		}
