@@ -194,6 +194,9 @@ class Stopping(EngineTest):
         self.assertIn("SIGTERM", engine.result["partial_reason"])
         self.assertIn("Partial report", engine.artifact("report.html"))
         self.assertNotIn("Traceback", engine.err)
+        last = {e["name"]: e["status"] for e in engine.events if e["type"] == "agent"}
+        self.assertEqual(last["topics"], "failed")
+        self.assertNotIn("running", last.values())
         with self.assertRaises(ProcessLookupError):
             os.killpg(engine.process.pid, 0)
 

@@ -31,7 +31,7 @@ class Run:
         self.results: dict[str, Any] = {}
         self.shares: dict[str, float] = {}
         self.weight = 1.0
-        self.speaking = ""  # the agent of the parent process that works right now
+        self.working: set[str] = set()  # agents that have begun and not ended
 
     def work(self) -> None:
         """Everything, in order."""
@@ -130,15 +130,15 @@ class Run:
             assemble.fill(self.analysis, self.corpus, self.results)
             self.analysis.partial = reason
             self.analysis.notes.append(f"This report is partial: {reason}. Finished agents: {', '.join(self.results) or 'none'}")
-        for name in [*self.shares, self.speaking]:
-            if name and name not in self.results and self.shares.get(name, 0) <= 1:
-                self.contract.agent(name, "failed", reason)
+        for name in sorted(self.working):
+            self.contract.agent(name, "failed", reason)
         self.save()
 
     # --- the team's listener
 
     def started(self, job: Job) -> None:
         self.shares[job.name] = 0.0
+        self.working.add(job.name)
         self.contract.agent(job.name, "running")
         self.log.say(job.name, "started")
 
@@ -152,36 +152,35 @@ class Run:
     def finished(self, job: Job, result: Any) -> None:
         self.results[job.name] = result
         self.share(job, 1.0)
+        self.working.discard(job.name)
         self.contract.agent(job.name, "completed")
         self.log.say(job.name, "done")
 
     def failed(self, job: Job, reason: str) -> None:
         first, _, details = reason.partition("\n")
-        self.share_of_lost(job)
+        self.shares[job.name] = job.weight / self.weight  # it will do no more work; progress goes on without it
+        self.working.discard(job.name)
         self.contract.agent(job.name, "failed", first)
         self.log.warn(job.name, f"failed: {first}" + (f"\n{details}" if details else ""))
         if self.analysis is not None:
             self.analysis.notes.append(f"The agent {job.name} failed ({first}); what it finds is missing in this report")
-
-    def share_of_lost(self, job: Job) -> None:
-        """A lost job will do no more work; progress goes on without it."""
-        self.shares[job.name] = job.weight / self.weight
 
     def _step(self, name: str, message: str) -> "_Step":
         return _Step(self, name, message)
 
 
 class _Step:
-    """An agent of the parent process: running, then completed; a failure is told where it is handled."""
+    """An agent of the parent process: running, then completed or failed; a stop is told by save_partial."""
 
     def __init__(self, run: Run, name: str, message: str) -> None:
         self.run, self.name, self.message = run, name, message
 
     def __enter__(self) -> None:
-        self.run.speaking = self.name
+        self.run.working.add(self.name)
         self.run.contract.agent(self.name, "running", self.message)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None:
-            self.run.speaking = ""
-            self.run.contract.agent(self.name, "completed")
+        if kind is Stopped:
+            return
+        self.run.working.discard(self.name)
+        self.run.contract.agent(self.name, "failed" if kind else "completed", str(error) if kind else "")

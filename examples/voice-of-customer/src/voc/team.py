@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,6 +173,8 @@ def _receive(pipe: Connection, process: Any) -> tuple[str, Any]:
         return pipe.recv()
     except (EOFError, OSError):
         process.join()
+        if process.exitcode in (-signal.SIGTERM, -signal.SIGINT):
+            time.sleep(0.2)  # the whole group was told to stop: our own handler is about to say so
         return "failed", f"its process ended with code {process.exitcode} and without a result"
 
 
