@@ -15,10 +15,10 @@ import (
 
 // NewLogger writes to w, which should be stdout: Railway takes all of stderr
 // for errors. The format is json, text, or auto: text on a terminal, else JSON.
-func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 	terminal := isTerminal(w)
 	if format == "text" || (format != "json" && terminal) {
-		return slog.New(tint.NewHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 		}))
 	}

@@ -59,16 +59,22 @@ func NewMetrics(version string) *Metrics {
 		httpSeconds:  histogram("http_request_duration_seconds", "Time to answer an HTTP request; of a stream, all of it.", requestBuckets, "route", "method"),
 		started:      counter("executions_started_total", "Attempts whose process was started.", "engine"),
 		ended:        counter("executions_ended_total", "Executions that reached a terminal status.", "engine", "status", "reason"),
-		pickup: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "longhaul_execution_pickup_seconds",
-			Help: "Time from being due to being claimed by a worker.", Buckets: pickupBuckets}),
+		pickup: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "longhaul_execution_pickup_seconds",
+			Help: "Time from being due to being claimed by a worker.", Buckets: pickupBuckets,
+		}),
 		run:      histogram("execution_run_seconds", "Time from an attempt's start to its end.", runBuckets, "engine", "status"),
 		logBytes: counter("log_bytes_total", "Bytes that engines wrote.", "stream"),
-		appends: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "longhaul_log_append_seconds",
-			Help: "Time of one append of events to Redis.", Buckets: appendBuckets}),
+		appends: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "longhaul_log_append_seconds",
+			Help: "Time of one append of events to Redis.", Buckets: appendBuckets,
+		}),
 		subscribers: prometheus.NewGauge(prometheus.GaugeOpts{Name: "longhaul_subscribers", Help: "Streams open at this replica."}),
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "longhaul_build_info", Help: "Always 1; the label says what runs.",
-		ConstLabels: prometheus.Labels{"version": version}})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "longhaul_build_info", Help: "Always 1; the label says what runs.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
 	build.Set(1)
 	m.registry.MustRegister(build, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends, m.subscribers,
 		m.queues, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

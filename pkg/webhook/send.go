@@ -66,10 +66,10 @@ func (d *Deliverer) send(ctx context.Context, one *Delivery) (status int, after 
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // what it says does not matter
-	switch {
-	case resp.StatusCode/100 == 2:
+	switch resp.StatusCode / 100 {
+	case 2:
 		return resp.StatusCode, 0, nil
-	case resp.StatusCode/100 == 3:
+	case 3:
 		return resp.StatusCode, 0, fmt.Errorf("answered %d, and redirects are not followed: set webhook_url to the final address", resp.StatusCode)
 	}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
