@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -317,4 +318,45 @@ func TestWhatACrashLeftHalfWrittenIsSwept(t *testing.T) {
 	if err != nil || len(left) != 1 || left[0].Name() != "new" {
 		t.Errorf("%v %v", left, err)
 	}
+}
+
+func TestLinksInTheFolderLeadNowhere(t *testing.T) {
+	outside, dir := tree(t, map[string]string{"secret": "hush"}), t.TempDir()
+	st, err := Open("file://"+dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, st, id, "real", "x")
+	in := filepath.Join(dir, string(id))
+	if err := errors.Join(os.Symlink(filepath.Join(outside, "secret"), filepath.Join(in, "link")), os.Symlink(outside, filepath.Join(in, "dir"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"link", "dir/secret"} {
+		if _, err := st.Open(t.Context(), id, p); execution.CodeOf(err) != execution.NotFound {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if err := st.Put(t.Context(), id, "dir/new", strings.NewReader("x"), 1, ""); err == nil {
+		t.Error("a file was put outside of the folder")
+	}
+	if list, err := st.List(t.Context(), id); err != nil || len(list) != 1 {
+		t.Errorf("%v %v", list, err)
+	}
+	if err := st.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(outside, "secret")); err != nil {
+		t.Errorf("Delete followed a link: %v", err)
+	}
+}
+
+func FuzzCleanPath(f *testing.F) {
+	for _, p := range []string{"a/b.txt", "..", "a/../b", "/a", "a//b", "a\\b", "\xff", "a\x00", ".", "a/", "...", " "} {
+		f.Add(p)
+	}
+	f.Fuzz(func(t *testing.T, p string) {
+		if CleanPath(p) == nil && (!filepath.IsLocal(p) || filepath.Clean(p) != p || !fs.ValidPath(p) || strings.ContainsAny(p, "\\\x00\n")) {
+			t.Errorf("%q was taken", p)
+		}
+	})
 }

@@ -7,6 +7,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -126,18 +127,9 @@ func (c *Catalog) find(spec *execution.Spec) (*entry, error) {
 }
 
 func unknown(location, what, key string, have map[string]*entry) error {
-	message := "is not " + what + " that the catalog allows; it has " + strings.Join(names(have), ", ")
+	message := "is not " + what + " that the catalog allows; it has " + strings.Join(slices.Sorted(maps.Keys(have)), ", ")
 	if len(have) == 0 {
 		message = "is not " + what + " that the catalog allows; it has none"
 	}
 	return execution.InvalidField(location, message+" (the key "+key+" in engines.yaml)")
-}
-
-func names(entries map[string]*entry) []string {
-	list := make([]string, 0, len(entries))
-	for name := range entries {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
 }

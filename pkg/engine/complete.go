@@ -2,8 +2,10 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,10 +35,10 @@ func (c *Catalog) Complete(spec *execution.Spec) error {
 		}
 	}
 	if spec.TimeoutSeconds == 0 {
-		spec.TimeoutSeconds = int64(first(e.timeout, e.maxTimeout) / time.Second)
+		spec.TimeoutSeconds = int64(cmp.Or(e.timeout, e.maxTimeout) / time.Second)
 	}
-	spec.Queue = first(spec.Queue, e.queue)
-	spec.OnInterrupt = first(spec.OnInterrupt, e.onInterrupt)
+	spec.Queue = cmp.Or(spec.Queue, e.queue)
+	spec.OnInterrupt = cmp.Or(spec.OnInterrupt, e.onInterrupt)
 	if spec.MaxAttempts == 0 && spec.OnInterrupt == execution.Requeue {
 		spec.MaxAttempts = e.maxAttempts // with fail there is one attempt, whatever the entry says
 	}
@@ -80,7 +82,7 @@ func (e *entry) checkArgs(args []string, p *problemFields) {
 }
 
 func (e *entry) checkEnv(env map[string]string, p *problemFields) {
-	for _, name := range sortedKeys(env) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case !envName.MatchString(name):
 			p.add("env", "holds a name that is no environment variable name")

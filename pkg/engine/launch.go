@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,76 +65,13 @@ func (c *Catalog) Launch(spec *execution.Spec, lookup func(string) (string, bool
 			return nil, execution.InvalidField("params", fmt.Sprintf("make argument %d hold a NUL byte, which no process can take", i+1))
 		}
 	}
-	for _, name := range sortedKeys(env) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		l.Env = append(l.Env, name+"="+env[name])
 	}
 	if l.Path, err = e.program(env["PATH"]); err != nil {
 		return nil, err
 	}
 	return l, nil
-}
-
-// environ gives the engine's variables; later ones win over earlier ones.
-func (e *entry) environ(spec *execution.Spec, lookup func(string) (string, bool), l *Launch) (map[string]string, error) {
-	env := map[string]string{"PATH": defaultPath}
-	for _, name := range slices.Concat(inherited, e.envFromWorker) {
-		if v, ok := lookup(name); ok {
-			env[name] = v
-		}
-	}
-	for _, v := range python {
-		name, value, _ := strings.Cut(v, "=")
-		env[name] = value
-	}
-	for name, value := range e.env {
-		env[name] = value
-	}
-	for _, s := range e.secrets {
-		value, ok, err := s.read(lookup)
-		switch {
-		case err != nil:
-			return nil, e.broken("the secret "+s.name+" could not be read on this worker (the key "+e.key+".secrets in engines.yaml)", err)
-		case !ok && !s.optional:
-			return nil, e.broken("the secret "+s.name+" is not set on this worker: set it in the worker's environment, or mark it optional (the key "+e.key+".secrets in engines.yaml)", nil)
-		case ok:
-			env[s.name] = value
-			l.Secrets = append(l.Secrets, value)
-		}
-	}
-	for name, value := range spec.Env {
-		env[name] = value
-	}
-	return env, nil
-}
-
-// defaultPath stands in where the worker itself has none.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// maxSecretBytes: an environment variable of Linux holds 128 KiB at most.
-const maxSecretBytes = 64 << 10
-
-func (s *secret) read(lookup func(string) (string, bool)) (value string, ok bool, err error) {
-	if s.file == "" {
-		value, ok = lookup(s.env)
-		return value, ok && value != "", nil
-	}
-	f, err := os.Open(s.file)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", false, nil
-	}
-	if err != nil {
-		return "", false, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
-	if err != nil {
-		return "", false, err
-	}
-	if len(data) > maxSecretBytes || strings.ContainsRune(string(data), 0) {
-		return "", false, errors.New("the file is larger than 64 KiB or holds a NUL byte")
-	}
-	value = strings.TrimRight(string(data), "\r\n") // editors and echo add one
-	return value, value != "", nil
 }
 
 // pass hands the params over where params_to says.
@@ -152,49 +87,6 @@ func (e *entry) pass(values map[string]any, l *Launch, env map[string]string) er
 		l.Stdin = data
 	} else {
 		env["PARAMS"] = string(data)
-	}
-	return nil
-}
-
-// program finds the file to execute. A name without a slash is looked for on
-// the engine's PATH, a relative path starts at its cwd.
-func (e *entry) program(path string) (string, error) {
-	if e.cwd != "" {
-		if info, err := os.Stat(e.cwd); err != nil || !info.IsDir() {
-			return "", e.broken("the folder of this engine is not there on this worker (the key "+e.key+".cwd in engines.yaml)", err)
-		}
-	}
-	name := e.command[0]
-	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(e.cwd, name)
-		}
-		if err := executable(name); err != nil {
-			return "", e.broken("the program of this engine is not there on this worker, or not executable (the key "+e.key+".command in engines.yaml)", err)
-		}
-		return name, nil
-	}
-	candidates := []string{name}
-	if name == "python" {
-		candidates = append(candidates, "python3") // Debian and its images have no plain python
-	}
-	for _, candidate := range candidates {
-		for _, dir := range filepath.SplitList(path) {
-			if file := filepath.Join(dir, candidate); filepath.IsAbs(dir) && executable(file) == nil {
-				return file, nil
-			}
-		}
-	}
-	return "", e.broken("the program "+name+" is not on this worker's PATH: install it, or set PATH under "+e.key+".env in engines.yaml", nil)
-}
-
-func executable(file string) error {
-	info, err := os.Stat(file)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
-		return errors.New(file + " is not an executable file")
 	}
 	return nil
 }

@@ -3,17 +3,13 @@ package engine
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/longhaul/longhaul/pkg/execution"
 )
 
 var (
@@ -35,10 +31,10 @@ func Parse(data []byte, dir string) (*Catalog, error) {
 	c := &Catalog{dir: dir, engines: map[string]*entry{}, commands: map[string]*entry{}}
 	b := builder{dir: dir, defaults: &f.Defaults, problems: p}
 	b.settings("defaults", &f.Defaults)
-	for _, name := range sortedKeys(f.Engines) {
+	for _, name := range slices.Sorted(maps.Keys(f.Engines)) {
 		c.engines[name] = b.engine(name, f.Engines[name])
 	}
-	for _, name := range sortedKeys(f.Commands) {
+	for _, name := range slices.Sorted(maps.Keys(f.Commands)) {
 		c.commands[name] = b.command(name, f.Commands[name])
 	}
 	if len(f.Engines)+len(f.Commands) == 0 && !p.any() {
@@ -72,141 +68,4 @@ func decode(data []byte) (*file, *Problems) {
 		p.lines = append(p.lines, "holds a second document (a line ---): a catalog is one document")
 	}
 	return f, p
-}
-
-// builder turns the file's entries into checked ones.
-type builder struct {
-	dir      string
-	defaults *defaultsFile
-	problems *Problems
-}
-
-func (b *builder) engine(name string, f *entryFile) *entry {
-	key := "engines." + name
-	if !engineName.MatchString(name) {
-		b.problems.add(key, "has a name that is not 1 to 63 of a-z, 0-9, '.', '_', '-', starting with a letter or digit")
-	}
-	if f == nil {
-		b.problems.add(key, "is empty: give it at least a command")
-		return nil
-	}
-	e := b.common(key, name, &f.common)
-	e.command, e.anyArgs, e.allow = f.Command, f.AllowArgs.any, f.AllowArgs.list
-	if len(e.command) == 0 && !b.problems.partial {
-		b.problems.add(key+".command", "is missing: give the program and its first arguments as a list such as [python3, src/main.py]")
-	}
-	if len(e.command) > 0 {
-		b.program(key+".command", e.command[0], e.cwd)
-	}
-	b.params(e, f)
-	return e
-}
-
-func (b *builder) command(name string, f *rawCommand) *entry {
-	key := "commands." + name
-	if !commandName.MatchString(name) {
-		b.problems.add(key, "has a name that is not 1 to 255 of letters, digits, '.', '/', '_', '-'")
-	}
-	if f == nil {
-		f = &rawCommand{} // "sh:" alone allows the bare command, without arguments
-	}
-	e := b.common(key, name, &f.common)
-	e.command, e.anyArgs, e.allow = []string{name}, f.Args.any, f.Args.list
-	b.program(key, name, e.cwd)
-	return e
-}
-
-func (b *builder) program(key, program, cwd string) {
-	if program == "" {
-		b.problems.add(key, "begins with an empty string instead of a program")
-	}
-	if strings.Contains(program, "/") && !filepath.IsAbs(program) && cwd == "" {
-		b.problems.add(key, "is a relative path, which needs a cwd to be relative to: set cwd, or give an absolute path")
-	}
-}
-
-func (b *builder) common(key, name string, f *common) *entry {
-	b.settings(key, &f.defaultsFile)
-	d := b.defaults
-	e := &entry{
-		key: key, name: name, description: strings.TrimSpace(f.Description),
-		env: f.Env, envFromRequest: f.EnvFromRequest, envFromWorker: f.EnvFromWorker, secrets: f.Secrets,
-		timeout:    time.Duration(first(f.Timeout, d.Timeout)),
-		maxTimeout: time.Duration(first(f.MaxTimeout, d.MaxTimeout)),
-		grace:      time.Duration(first(f.Grace, d.Grace)),
-		queue:      first(f.Queue, d.Queue), maxAttempts: first(f.MaxAttempts, d.MaxAttempts),
-		onInterrupt: execution.OnInterrupt(first(f.OnInterrupt, d.OnInterrupt)),
-		limits:      mergeLimits(f.Limits, d.Limits),
-	}
-	if f.Cwd != "" {
-		e.cwd = f.Cwd
-		if !filepath.IsAbs(e.cwd) {
-			e.cwd = filepath.Join(b.dir, e.cwd)
-		}
-	}
-	for i := range e.secrets {
-		if s := &e.secrets[i]; s.file != "" && !filepath.IsAbs(s.file) {
-			s.file = filepath.Join(b.dir, s.file)
-		}
-	}
-	if e.timeout > 0 && e.maxTimeout > 0 && e.timeout > e.maxTimeout {
-		b.problems.add(key+".timeout", "is longer than max_timeout: lower the one or raise the other")
-	}
-	if e.maxAttempts > 1 && e.onInterrupt != execution.Requeue {
-		b.problems.add(key+".max_attempts", "above 1 needs on_interrupt: requeue, since fail means that the engine never runs twice")
-	}
-	b.environment(e)
-	return e
-}
-
-// settings checks the keys that may also stand under defaults.
-func (b *builder) settings(key string, f *defaultsFile) {
-	if f.Queue != "" && !slices.Contains(execution.Queues, f.Queue) {
-		b.problems.add(key+".queue", "must be one of "+strings.Join(execution.Queues, ", "))
-	}
-	if o := execution.OnInterrupt(f.OnInterrupt); o != "" && o != execution.Fail && o != execution.Requeue {
-		b.problems.add(key+".on_interrupt", "must be fail (never run twice) or requeue (run again, up to max_attempts)")
-	}
-	if most := execution.DefaultLimits().MaxAttempts; f.MaxAttempts < 0 || f.MaxAttempts > most {
-		b.problems.add(key+".max_attempts", fmt.Sprintf("must be between 1 and %d", most))
-	}
-	for name, d := range map[string]seconds{"timeout": f.Timeout, "max_timeout": f.MaxTimeout} {
-		if d%seconds(time.Second) != 0 {
-			b.problems.add(key+"."+name, "must be whole seconds")
-		}
-	}
-}
-
-func mergeLimits(own, def *limitsFile) Limits {
-	if own == nil {
-		own = &limitsFile{}
-	}
-	if def == nil {
-		def = &limitsFile{}
-	}
-	return Limits{
-		OpenFiles:    first(own.OpenFiles, def.OpenFiles),
-		FileSize:     uint64(first(own.FileSize, def.FileSize)),
-		AddressSpace: uint64(first(own.AddressSpace, def.AddressSpace)),
-		CPUSeconds:   uint64(time.Duration(first(own.CPUSeconds, def.CPUSeconds)) / time.Second),
-		Processes:    first(own.Processes, def.Processes),
-	}
-}
-
-// first gives a, or b where a is not set.
-func first[T comparable](a, b T) T {
-	var zero T
-	if a != zero {
-		return a
-	}
-	return b
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -32,10 +35,10 @@ type Defaults struct {
 // Public describes the catalog to callers: engines, then commands, by name.
 func (c *Catalog) Public() []Description {
 	list := make([]Description, 0, len(c.engines)+len(c.commands))
-	for _, name := range names(c.engines) {
+	for _, name := range slices.Sorted(maps.Keys(c.engines)) {
 		list = append(list, c.engines[name].public("engine"))
 	}
-	for _, name := range names(c.commands) {
+	for _, name := range slices.Sorted(maps.Keys(c.commands)) {
 		list = append(list, c.commands[name].public("command"))
 	}
 	return list
@@ -48,7 +51,7 @@ func (e *entry) public(kind string) Description {
 		TakesInput: e.paramsTo != paramsToStdin,
 		Env:        append([]string(nil), e.envFromRequest...),
 		Defaults: Defaults{
-			TimeoutSeconds:    int64(first(e.timeout, e.maxTimeout) / time.Second),
+			TimeoutSeconds:    int64(cmp.Or(e.timeout, e.maxTimeout) / time.Second),
 			MaxTimeoutSeconds: int64(e.maxTimeout / time.Second),
 			Queue:             e.queue, MaxAttempts: e.maxAttempts, OnInterrupt: e.onInterrupt,
 		},

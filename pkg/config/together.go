@@ -1,0 +1,55 @@
+package config
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// together checks what settings say to each other.
+func (l *loader) together() {
+	c := l.config
+	if c.role&API != 0 {
+		l.tokens()
+	}
+	if c.DrainTimeout <= c.CancelGrace && l.problems == nil {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("DRAIN_TIMEOUT (%s) is not longer than CANCEL_GRACE (%s): at a deploy engines are killed before their grace is over; raise DRAIN_TIMEOUT and the time the platform waits", show(c.DrainTimeout), show(c.CancelGrace)))
+	}
+	if l.lookup("RAILWAY_ENVIRONMENT_ID") != "" && l.lookup(railwayDraining) == "" {
+		c.Warnings = append(c.Warnings, "Railway kills at once at a deploy unless "+railwayDraining+" is set: set drainingSeconds to 30 in the service's settings")
+	}
+}
+
+func (l *loader) tokens() {
+	c := l.config
+	if len(c.APITokens) == 0 && !loopback(c.Host) {
+		l.problem("API_TOKENS is missing: the API would be open to everyone who reaches it; set it, such as API_TOKENS=%s, or listen on this machine only with HOST=127.0.0.1", "a-long-random-text")
+	}
+	for _, t := range c.APITokens {
+		if len(t) < minSecret && c.role != Dev {
+			l.problem("API_TOKENS holds a token shorter than %d characters, which can be guessed: make one with `openssl rand -base64 24`", minSecret)
+			break
+		}
+	}
+	if len(c.StreamTokenSecret) == 0 {
+		c.StreamTokenSecret = deriveSecret(c.APITokens)
+	}
+}
+
+// deriveSecret is the same on all replicas. Who holds an API token may read
+// every stream anyway, so the secret gives away nothing more. Without tokens
+// there is one process only, and randomness will do.
+func deriveSecret(tokens []string) []byte {
+	if len(tokens) == 0 {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails, as crypto/rand says
+		return key
+	}
+	tokens = slices.Sorted(slices.Values(tokens))
+	mac := hmac.New(sha256.New, []byte(strings.Join(tokens, "\n")))
+	mac.Write([]byte("longhaul stream token"))
+	return mac.Sum(nil)
+}
