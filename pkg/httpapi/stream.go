@@ -71,7 +71,7 @@ func (in *streamInput) cursor(rec *execution.Record) (execution.Cursor, error) {
 	if err != nil {
 		return 0, execution.InvalidField(name, "must be the number of an event, as in the id of the last event received")
 	}
-	if after > rec.Last && !rec.Status.Terminal() {
+	if after > rec.Last {
 		return 0, execution.InvalidField(name, fmt.Sprintf("lies in the future: the newest event has the number %d", rec.Last))
 	}
 	return after, nil
