@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -107,8 +108,12 @@ func (b *builder) settings(key string, f *defaultsFile) {
 	if most := execution.DefaultLimits().MaxAttempts; f.MaxAttempts < 0 || f.MaxAttempts > most {
 		b.problems.add(key+".max_attempts", fmt.Sprintf("must be between 1 and %d", most))
 	}
-	for name, d := range map[string]seconds{"timeout": f.Timeout, "max_timeout": f.MaxTimeout} {
-		if d%seconds(time.Second) != 0 {
+	whole := map[string]seconds{"timeout": f.Timeout, "max_timeout": f.MaxTimeout}
+	if f.Limits != nil {
+		whole["limits.cpu_seconds"] = f.Limits.CPUSeconds
+	}
+	for _, name := range slices.Sorted(maps.Keys(whole)) {
+		if whole[name]%seconds(time.Second) != 0 {
 			b.problems.add(key+"."+name, "must be whole seconds")
 		}
 	}

@@ -81,6 +81,7 @@ func TestWhatIsWrongIsSaidInPlainWords(t *testing.T) {
 		"secret misspelt":  {"engines: {a: {command: [x], secrets: {K: {optionel: true}}}}", "optionel does not fit here"},
 		"params_to":        {"engines: {a: {command: [x], params_to: file}}", "must be args (the default), stdin or env"},
 		"fraction":         {"engines: {a: {command: [x], timeout: 1500ms}}", "must be whole seconds"},
+		"half a second":    {"engines: {a: {command: [x], limits: {cpu_seconds: 500ms}}}", "must be whole seconds"},
 		"self alias":       {"engines: {a: {command: [x], params: &p {properties: {q: *p}}}}", "JSON Schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
