@@ -132,7 +132,7 @@ func TestAStreamReplaysFollowsAndEnds(t *testing.T) {
 func TestAClientThatHasSeenTheEndIsToldToStop(t *testing.T) {
 	w := newWorld(t)
 	id := w.run("x") // 4 events
-	for after, want := range map[string]int{"3": 200, "4": 204, "5": 204, "end": 204, "$": 204} {
+	for after, want := range map[string]int{"3": 200, "4": 204, "5": 422, "end": 204, "$": 204} {
 		if res := w.do("GET", "/execute/stream/"+string(id)+"?after="+url.QueryEscape(after), ""); res.StatusCode != want {
 			t.Errorf("after=%s: %d, want %d", after, res.StatusCode, want)
 		}
