@@ -43,7 +43,7 @@ fmt: $(LINT) ## Format the Go code
 
 .PHONY: bench
 bench: redis ## Measure pick-up, log throughput, memory and queue position against limits of the same run
-	go run -tags $(TAGS) ./bench
+	go run -tags $(TAGS) ./bench/cmd/bench
 
 .PHONY: fuzz
 fuzz: ## Fuzz each fuzz target for a while (FUZZTIME=30s)

@@ -30,6 +30,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 
 	bells := p.store.NewBells(g.ctx, nil)
 	fan := hub.New(p.store, bells, hub.Options{Encode: httpapi.EncodeSSE, Logger: log})
+	p.metrics.Subscribers(func() int { return fan.Stats().Subscribers })
 	server := httpapi.New(httpapi.Options{
 		Dispatcher: dispatch.New(p.store, p.tasks, log),
 		Records:    p.store, Events: p.store, Bells: bells, Hub: fan,

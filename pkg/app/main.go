@@ -73,7 +73,8 @@ func service(ctx context.Context, name, what, example string, role config.Role, 
 		}
 		return exitOK
 	}
-	log := telemetry.NewLogger(stderr, cfg.LogFormat, cfg.LogLevel)
+	// On stdout: some platforms take every line on stderr for an error.
+	log := telemetry.NewLogger(stdout, cfg.LogFormat, cfg.LogLevel)
 	if err := run(ctx, cfg, log); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error(name+" stopped", "error", err)
 		return exitFailed

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -58,7 +57,7 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		cfg: cfg, log: log, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, metrics: telemetry.NewMetrics(Version()),
 		store: redisstore.New(rdb, redisstore.Options{
 			Partitions: cfg.Partitions, Retention: cfg.Retention, IdempotencyTTL: cfg.IdempotencyTTL,
-			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.MaxLogBytes,
+			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.LogRedisBytes,
 		}),
 	}
 	p.metrics.Collect(p.store.Stats)
@@ -106,7 +105,7 @@ func (p *parts) keepers(g *group) error {
 	if p.cfg.WebhookSecret == "" {
 		return nil
 	}
-	d, err := webhook.New(hooks{p.store}, webhook.Options{Secret: p.cfg.WebhookSecret, AllowNetworks: p.cfg.WebhookAllowNetworks, Logger: p.log.With("part", "webhook")})
+	d, err := webhook.New(hooks{p.store, p.log}, webhook.Options{Secret: p.cfg.WebhookSecret, AllowNetworks: p.cfg.WebhookAllowNetworks, Logger: p.log.With("part", "webhook")})
 	if err != nil {
 		return err
 	}
@@ -147,7 +146,10 @@ func (p *parts) advise(ctx context.Context) error {
 }
 
 // hooks lets webhook read its deliveries from the store.
-type hooks struct{ store *redisstore.Store }
+type hooks struct {
+	store *redisstore.Store
+	log   *slog.Logger
+}
 
 // hookHold is longer than one try may take, so that nobody else tries meanwhile.
 const hookHold = time.Minute
@@ -161,7 +163,12 @@ func (h hooks) Due(ctx context.Context, _ time.Time, limit int) ([]webhook.Deliv
 	for _, hook := range due {
 		d, err := webhook.For(hook.Record)
 		if err != nil {
-			return nil, fmt.Errorf("webhook of %s: %w", hook.Record.ID, err)
+			// One that cannot be told must not hold up the others.
+			h.log.Error("webhook dropped", "execution_id", hook.Record.ID, "error", err)
+			if err := h.store.HookDone(ctx, hook.Record.ID); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		d.Attempt = hook.Attempt + 1
 		all = append(all, d)

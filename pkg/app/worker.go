@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/longhaul/longhaul/pkg/artifact"
 	"github.com/longhaul/longhaul/pkg/config"
 	"github.com/longhaul/longhaul/pkg/dispatch"
@@ -31,8 +33,13 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 	defer taskClient.Close()
 
+	// Engines of the same user could read the environment of this process, with
+	// its secrets, from /proc otherwise.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		log.Warn("the worker's environment stays readable for its engines", "error", err)
+	}
 	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
-	run := runner.New(p.store, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
+	run := runner.New(timed{p.store, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
 		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir,
 		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
@@ -107,5 +114,18 @@ func (o observer) AttemptStarted(s *execution.Spec, waited time.Duration) {
 
 func (o observer) AttemptEnded(s *execution.Spec, out *execution.Outcome, ran time.Duration, logBytes int64) {
 	o.m.Ended(s.Name(), out.Status, out.Reason, ran)
-	o.m.LogBytes(execution.Stdout, int(logBytes))
+	o.m.LogBytes(logBytes)
+}
+
+// timed measures appends.
+type timed struct {
+	*redisstore.Store
+	m *telemetry.Metrics
+}
+
+func (t timed) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
+	start := time.Now()
+	err := t.Store.Append(ctx, l, b)
+	t.m.Append(time.Since(start))
+	return err
 }

@@ -57,7 +57,7 @@ type Config struct {
 	Workdir       string
 	Queues        []string
 	MaxConcurrent int
-	MaxLogBytes   int64 // of one execution, in Redis
+	LogRedisBytes int64 // of one execution, as stored
 	CancelGrace   time.Duration
 	DrainTimeout  time.Duration
 

@@ -87,7 +87,7 @@ var settings = []*setting{
 	},
 	{
 		name: "MAX_QUEUE_SIZE", def: "10000", roles: API, example: "10000",
-		doc:   "How many executions may wait in line before new ones get 503.",
+		doc:   "How many executions may wait in line before new ones get 429.",
 		parse: whole(1, 10_000_000, func(c *Config, n int64) { c.MaxQueueSize = n }),
 	},
 	{
@@ -143,9 +143,9 @@ var settings = []*setting{
 		parse: whole(1, 1000, func(c *Config, n int64) { c.MaxConcurrent = int(n) }),
 	},
 	{
-		name: "MAX_LOG_BYTES", def: "64MiB", roles: both, example: "64MiB",
-		doc:   "How much output of one execution stays in Redis; beyond it the middle goes, head and tail stay.",
-		parse: size(64<<10, 4<<30, func(c *Config, n int64) { c.MaxLogBytes = n }),
+		name: "LOG_REDIS_BYTES", def: "64MiB", roles: both, example: "64MiB",
+		doc:   "How many bytes of one execution's events, as stored, stay in Redis; beyond them the middle goes, head and tail stay.",
+		parse: size(64<<10, 4<<30, func(c *Config, n int64) { c.LogRedisBytes = n }),
 	},
 	{
 		name: "CANCEL_GRACE", def: "10s", roles: both, example: "10s",

@@ -84,7 +84,7 @@ func schema[T any](s *Server) *huma.Schema {
 	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// json is content of type T.
+// jsonOf is content of type T.
 func jsonOf[T any](s *Server) map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{"application/json": {Schema: schema[T](s)}}
 }

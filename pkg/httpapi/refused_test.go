@@ -8,6 +8,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/httpapi"
 )
 
 const secret = "s3cr3t-value"
@@ -210,4 +211,17 @@ func TestARepeatOfAnEndedExecutionHasNoPlaceInLine(t *testing.T) {
 	if again.Status != execution.Completed || again.QueuePosition != nil {
 		t.Errorf("the repeat says %+v", again)
 	}
+}
+
+type panicking struct{ catalog }
+
+func (panicking) Complete(*execution.Spec) error { panic("a defect with s3cr3t-value") }
+
+func TestAPanicIsAProblemAndTheServerGoesOn(t *testing.T) {
+	w := newWorld(t, func(o *httpapi.Options) { o.Catalog = panicking{} })
+	p, _ := w.problem(500, "POST", "/execute/start", `{"command":"python"}`)
+	if text, _ := json.Marshal(p); p.Code != execution.Internal || strings.Contains(string(text), secret) {
+		t.Errorf("problem is %s", text)
+	}
+	call[api.List](w, 200, "GET", "/execute/list", "")
 }

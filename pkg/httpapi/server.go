@@ -67,6 +67,7 @@ func New(o Options) *Server {
 	o.fill()
 	s := &Server{Options: o, echo: echo.New(), open: map[*context.CancelCauseFunc]struct{}{}}
 	s.tokens = newTokens(o.Tokens, o.MetricsToken, o.StreamSecret, o.MaxSSE, o.Now)
+	s.Tokens, s.MetricsToken, s.StreamSecret = nil, "", nil // from here on their hashes do
 	s.echo.HTTPErrorHandler = s.handleError
 	s.echo.Use(s.observe, s.recover, s.cors)
 	s.api = newAPI(s.echo, o.Version)

@@ -80,8 +80,9 @@ func (s *Server) Run(ctx context.Context) error {
 		Concurrency: s.o.Slots,
 		BaseContext: func() context.Context { return work },
 		Queues:      s.queues(),
-		// Empty rounds wait in the hook, not in this sleep.
-		TaskCheckInterval: time.Millisecond,
+		// Empty rounds wait in the hook, not in this sleep: after a wake each of
+		// its microseconds would only delay the pick-up.
+		TaskCheckInterval: 10 * time.Microsecond,
 		// Tasks with a delay are looked for each second; Asynq's 5 s would be felt.
 		DelayedTaskCheckInterval: time.Second,
 		ErrorHandler:             asynq.ErrorHandlerFunc(s.onError),

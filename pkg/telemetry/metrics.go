@@ -3,6 +3,7 @@ package telemetry
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +27,9 @@ type Metrics struct {
 	ended        *prometheus.CounterVec
 	pickup       prometheus.Histogram
 	run          *prometheus.HistogramVec
-	logBytes     *prometheus.CounterVec
+	logBytes     prometheus.Counter
 	appends      prometheus.Histogram
-	subscribers  prometheus.Gauge
+	subscribers  atomic.Pointer[func() int]
 }
 
 // Buckets. A request takes a millisecond to a long poll's minute, a pick-up a
@@ -64,19 +65,19 @@ func NewMetrics(version string) *Metrics {
 			Help: "Time from being due to being claimed by a worker.", Buckets: pickupBuckets,
 		}),
 		run:      histogram("execution_run_seconds", "Time from an attempt's start to its end.", runBuckets, "engine", "status"),
-		logBytes: counter("log_bytes_total", "Bytes that engines wrote.", "stream"),
+		logBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "longhaul_log_bytes_total", Help: "Bytes that engines wrote to stdout and stderr."}),
 		appends: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "longhaul_log_append_seconds",
 			Help: "Time of one append of events to Redis.", Buckets: appendBuckets,
 		}),
-		subscribers: prometheus.NewGauge(prometheus.GaugeOpts{Name: "longhaul_subscribers", Help: "Streams open at this replica."}),
 	}
+	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "longhaul_subscribers", Help: "Streams open at this replica."}, m.countSubscribers)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "longhaul_build_info", Help: "Always 1; the label says what runs.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(build, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends, m.subscribers,
+	m.registry.MustRegister(build, open, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends,
 		m.queues, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -127,9 +128,9 @@ func (m *Metrics) Ended(engine string, status execution.Status, reason execution
 }
 
 // LogBytes counts what an engine wrote.
-func (m *Metrics) LogBytes(s execution.Stream, n int) {
-	if m != nil && s != execution.NoStream {
-		m.logBytes.WithLabelValues(s.String()).Add(float64(n))
+func (m *Metrics) LogBytes(n int64) {
+	if m != nil {
+		m.logBytes.Add(float64(n))
 	}
 }
 
@@ -140,9 +141,16 @@ func (m *Metrics) Append(took time.Duration) {
 	}
 }
 
-// Subscribers adds n open streams, or takes them away.
-func (m *Metrics) Subscribers(n int) {
+// Subscribers has count asked for the open streams at each scrape.
+func (m *Metrics) Subscribers(count func() int) {
 	if m != nil {
-		m.subscribers.Add(float64(n))
+		m.subscribers.Store(&count)
 	}
+}
+
+func (m *Metrics) countSubscribers() float64 {
+	if count := m.subscribers.Load(); count != nil {
+		return float64((*count)())
+	}
+	return 0
 }

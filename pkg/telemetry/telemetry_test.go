@@ -68,10 +68,9 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	m.Started("agent", 20*time.Millisecond)
 	m.Ended("agent", execution.Failed, execution.ReasonExitCode, 90*time.Second)
 	m.Ended("agent", execution.Cancelled, execution.ReasonCancelled, 0)
-	m.LogBytes(execution.Stdout, 10)
+	m.LogBytes(10)
 	m.Append(time.Millisecond)
-	m.Subscribers(3)
-	m.Subscribers(-1)
+	m.Subscribers(func() int { return 2 })
 	m.Collect(func(context.Context) (execution.QueueStats, error) {
 		return execution.QueueStats{Queued: 7, Running: 2}, nil
 	})
@@ -85,7 +84,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		`longhaul_executions_ended_total{engine="agent",reason="exit_code",status="failed"} 1`,
 		`longhaul_execution_run_seconds_sum{engine="agent",status="failed"} 90`,
 		`longhaul_execution_pickup_seconds_count 1`,
-		`longhaul_log_bytes_total{stream="stdout"} 10`,
+		"longhaul_log_bytes_total 10",
 		`longhaul_log_append_seconds_count 1`,
 		"longhaul_subscribers 2", "longhaul_queue_depth 7", "longhaul_executions_running 2", "longhaul_store_up 1",
 		"go_goroutines", "process_open_fds",
@@ -136,8 +135,8 @@ func TestNoMetricsCountNothing(*testing.T) {
 	m.Request("/", "GET", 200, 0)
 	m.Started("x", 0)
 	m.Ended("x", execution.Completed, execution.ReasonExited, 0)
-	m.LogBytes(execution.Stderr, 1)
+	m.LogBytes(1)
 	m.Append(0)
-	m.Subscribers(1)
+	m.Subscribers(func() int { return 1 })
 	m.Collect(nil)
 }
