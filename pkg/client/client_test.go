@@ -93,8 +93,11 @@ func TestWhatTryingOnCannotCureIsAnErrorAtOnce(t *testing.T) {
 		status int
 		code   execution.Code
 	}{
-		{422, execution.Invalid}, {401, execution.Unauthorized}, {409, execution.IdempotencyUsed},
-		{429, execution.QueueFull}, {503, execution.StorageFull},
+		{422, execution.Invalid},
+		{401, execution.Unauthorized},
+		{409, execution.IdempotencyUsed},
+		{429, execution.QueueFull},
+		{503, execution.StorageFull},
 	} {
 		c, n := serve(t, client.Options{}, answer(tt.status, api.Problem{
 			Code: tt.code, Detail: "why", Errors: []execution.Field{{Location: "args[0]", Message: "is bad"}},

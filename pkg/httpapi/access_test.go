@@ -35,7 +35,7 @@ func TestOnlyThoseWithATokenMayAsk(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/health", "/ready", "/docs", "/docs/init.js", "/docs/standalone.js", "/openapi.json", "/openapi.yaml", "/problems", "/problems/invalid"} {
-		if res := w.do("GET", path, "", "Authorization", ""); res.StatusCode != 200 {
+		if res := w.do("GET", path, "", "Authorization", ""); res.StatusCode != http.StatusOK {
 			t.Errorf("%s without a token: %d", path, res.StatusCode)
 		}
 	}
@@ -57,7 +57,7 @@ func TestAStreamTokenReadsOneExecutionAndNothingElse(t *testing.T) {
 	w.store.finish(started.ID)
 	query := "?token=" + started.StreamToken
 	for _, path := range []string{"/execute/status/", "/execute/output/", "/execute/stream/", "/outputs/"} {
-		if res := w.do("GET", path+id+query, "", "Authorization", ""); res.StatusCode != 200 {
+		if res := w.do("GET", path+id+query, "", "Authorization", ""); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d", path, res.StatusCode)
 		}
 	}
@@ -78,7 +78,7 @@ func TestAStreamTokenReadsOneExecutionAndNothingElse(t *testing.T) {
 		}
 	}
 	renewed, header := call[api.StreamToken](w, 200, "POST", "/execute/stream-token/"+id, "")
-	if res := w.do("GET", "/execute/status/"+id+"?token="+renewed.Token, "", "Authorization", ""); res.StatusCode != 200 || header.Get("Cache-Control") != "no-store" {
+	if res := w.do("GET", "/execute/status/"+id+"?token="+renewed.Token, "", "Authorization", ""); res.StatusCode != http.StatusOK || header.Get("Cache-Control") != "no-store" {
 		t.Errorf("the renewed token: %d", res.StatusCode)
 	}
 }
@@ -153,7 +153,7 @@ func TestBrowsersOfListedOriginsMayAsk(t *testing.T) {
 	w := newWorld(t, func(o *httpapi.Options) { o.CORSOrigins = []string{"https://app.example"} })
 	pre := w.do("OPTIONS", "/execute/start", "", "Authorization", "", "Origin", "https://app.example", "Access-Control-Request-Method", "POST")
 	allowed := pre.Header.Get("Access-Control-Allow-Headers")
-	if pre.StatusCode != 204 || pre.Header.Get("Access-Control-Allow-Origin") != "https://app.example" || !strings.Contains(allowed, "Idempotency-Key") || !strings.Contains(allowed, "Last-Event-ID") {
+	if pre.StatusCode != http.StatusNoContent || pre.Header.Get("Access-Control-Allow-Origin") != "https://app.example" || !strings.Contains(allowed, "Idempotency-Key") || !strings.Contains(allowed, "Last-Event-ID") {
 		t.Errorf("preflight: %d %v", pre.StatusCode, pre.Header)
 	}
 	res := w.do("POST", "/execute/start", `{"command":"python"}`, "Origin", "https://app.example")
@@ -180,7 +180,7 @@ func TestHealthIsExactlyAsInTheSeed(t *testing.T) {
 	if got := string(readAll(t, w.do("GET", "/health", ""))); got != `{"status":"ok"}` {
 		t.Error(got)
 	}
-	if res := w.do("HEAD", "/health", ""); res.StatusCode != 200 {
+	if res := w.do("HEAD", "/health", ""); res.StatusCode != http.StatusOK {
 		t.Errorf("HEAD: %d", res.StatusCode)
 	}
 }

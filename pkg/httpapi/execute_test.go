@@ -82,7 +82,7 @@ func TestACutLineLeavesTheExecutionRunningUnlessAskedOtherwise(t *testing.T) {
 	}{{"", false}, {"?on_disconnect=continue", false}, {"?on_disconnect=cancel", true}} {
 		w := newWorld(t)
 		ctx, hangUp := context.WithCancel(t.Context())
-		req, _ := http.NewRequestWithContext(ctx, "POST", w.url+"/execute"+tt.query, strings.NewReader(`{"command":"python"}`))
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/execute"+tt.query, strings.NewReader(`{"command":"python"}`))
 		req.Header.Set("Authorization", "Bearer "+token)
 		res, err := w.http.Do(req)
 		if err != nil {

@@ -42,7 +42,7 @@ func TestArtifactsAreListedWithWhereToGetThem(t *testing.T) {
 	}
 	for _, a := range list.Artifacts {
 		res := w.do("GET", a.URL, "")
-		if got := string(readAll(t, res)); int64(len(got)+strings.Count(got, "a,b")) < a.Size || res.StatusCode != 200 {
+		if got := string(readAll(t, res)); int64(len(got)+strings.Count(got, "a,b")) < a.Size || res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %q", a.URL, res.StatusCode, got)
 		}
 		if got := res.Header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment") {
@@ -55,14 +55,14 @@ func TestADownloadTakesRangesAndConditions(t *testing.T) {
 	w, id := withFiles(t, map[string]string{"a.txt": "0123456789"})
 	path := "/outputs/" + id + "/a.txt"
 	part := w.do("GET", path, "", "Range", "bytes=2-4")
-	if got := string(readAll(t, part)); part.StatusCode != 206 || got != "234" || part.Header.Get("Content-Range") != "bytes 2-4/10" {
+	if got := string(readAll(t, part)); part.StatusCode != http.StatusPartialContent || got != "234" || part.Header.Get("Content-Range") != "bytes 2-4/10" {
 		t.Errorf("range: %d %q", part.StatusCode, got)
 	}
-	if res := w.do("GET", path, "", "If-None-Match", part.Header.Get("ETag")); res.StatusCode != 304 {
+	if res := w.do("GET", path, "", "If-None-Match", part.Header.Get("ETag")); res.StatusCode != http.StatusNotModified {
 		t.Errorf("unchanged: %d", res.StatusCode)
 	}
 	head := w.do("HEAD", path, "")
-	if head.StatusCode != 200 || head.ContentLength != 10 {
+	if head.StatusCode != http.StatusOK || head.ContentLength != 10 {
 		t.Errorf("HEAD: %d, %d bytes", head.StatusCode, head.ContentLength)
 	}
 	p, header := w.problem(416, "GET", path, "", "Range", "bytes=50-")

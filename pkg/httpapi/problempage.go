@@ -36,7 +36,8 @@ func (s *Server) problemRoutes() {
 		Summary: "All kinds of problems", Responses: pages(),
 	}, func(_ context.Context, in *struct {
 		Accept string `header:"Accept"`
-	}) (*page, error) {
+	},
+	) (*page, error) {
 		return problemPage(in.Accept, slices.Sorted(maps.Keys(kinds))...), nil
 	})
 	operation(s, public, huma.Operation{

@@ -208,7 +208,7 @@ func TestCancelOfARunningExecutionIsAcceptedAndProvedOnWaiting(t *testing.T) {
 	if err := json.Unmarshal(readAll(t, res), &c); err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != 200 || c.Delivered != "settled" || c.SignalSentAt == nil || c.GroupEmptyAt == nil {
+	if res.StatusCode != http.StatusOK || c.Delivered != "settled" || c.SignalSentAt == nil || c.GroupEmptyAt == nil {
 		t.Errorf("proof is %d %+v", res.StatusCode, c)
 	}
 }

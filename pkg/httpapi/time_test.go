@@ -41,7 +41,7 @@ func withClock(t *testing.T, change func(*httpapi.Options), test func(*clocked))
 
 // get asks with the API token and gives the whole answer and how long it took.
 func (c *clocked) get(ctx context.Context, path string) (*httptest.ResponseRecorder, time.Duration) {
-	req := httptest.NewRequestWithContext(ctx, "GET", path, nil)
+	req := httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil)
 	if !strings.Contains(path, "token=") {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -51,7 +51,7 @@ func (c *clocked) get(ctx context.Context, path string) (*httptest.ResponseRecor
 }
 
 func (c *clocked) begin() execution.ID {
-	req := httptest.NewRequestWithContext(c.t.Context(), "POST", "/execute/start", strings.NewReader(`{"command":"python"}`))
+	req := httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, "/execute/start", strings.NewReader(`{"command":"python"}`))
 	req.Header.Set("Authorization", "Bearer "+token)
 	res := httptest.NewRecorder()
 	c.srv.ServeHTTP(res, req)
@@ -114,7 +114,7 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	withClock(t, func(o *httpapi.Options) { o.MaxSSE = 10 * time.Minute; o.ResponseLimit = time.Hour }, func(c *clocked) {
 		id := c.begin()
 		began := time.Now()
-		req := httptest.NewRequestWithContext(c.t.Context(), "POST", "/execute/stream-token/"+string(id), nil)
+		req := httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, "/execute/stream-token/"+string(id), nil)
 		req.Header.Set("Authorization", "Bearer "+token)
 		issued := httptest.NewRecorder()
 		c.srv.ServeHTTP(issued, req)
@@ -123,10 +123,10 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 
 		<-time.After(4 * time.Minute) // its first response was cut; the token goes on
 		res, _ := c.get(c.t.Context(), "/execute/stream/"+string(id)+"?token="+streamToken)
-		if total := time.Since(began); res.Code != 200 || total > 10*time.Minute || total < 9*time.Minute {
+		if total := time.Since(began); res.Code != http.StatusOK || total > 10*time.Minute || total < 9*time.Minute {
 			t.Errorf("%d: the subscription lasted %v in all", res.Code, total)
 		}
-		if res, _ := c.get(c.t.Context(), "/execute/stream/"+string(id)+"?token="+streamToken); res.Code != 401 {
+		if res, _ := c.get(c.t.Context(), "/execute/stream/"+string(id)+"?token="+streamToken); res.Code != http.StatusUnauthorized {
 			t.Errorf("afterwards: %d", res.Code)
 		}
 	})
@@ -137,7 +137,7 @@ func TestALongPollWaitsAsLongAsAskedAndAMinuteAtMost(t *testing.T) {
 		withClock(t, func(*httpapi.Options) {}, func(c *clocked) {
 			id := c.begin()
 			res, took := c.get(c.t.Context(), "/execute/status/"+string(id)+"?wait="+wait)
-			if res.Code != 200 || took < want || took > want+time.Second {
+			if res.Code != http.StatusOK || took < want || took > want+time.Second {
 				t.Errorf("wait=%s took %v and gave %d", wait, took, res.Code)
 			}
 		})
