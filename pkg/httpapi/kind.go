@@ -76,7 +76,7 @@ var kinds = map[execution.Code]kind{
 	},
 	api.CodeSlowBody: {
 		http.StatusRequestTimeout, "The body came too slowly", "",
-		"The whole request body must arrive within 30 seconds.",
+		"The whole request body must arrive within half a minute.",
 	},
 	api.CodeRangeFailed: {
 		http.StatusRequestedRangeNotSatisfiable, "The range is outside the file", "",

@@ -36,9 +36,6 @@ func newAPI(e *echo.Echo, version string) huma.API {
 	return humaecho.New(e, cfg)
 }
 
-// bodyTimeout is how long a whole request body may take.
-const bodyTimeout = 30 * time.Second
-
 // operation registers a typed handler with its access and the problems that
 // every operation of its form can answer with, and those listed.
 func operation[I, O any](s *Server, a access, op huma.Operation, handler func(context.Context, *I) (*O, error), problems ...int) {
@@ -50,7 +47,7 @@ func operation[I, O any](s *Server, a access, op huma.Operation, handler func(co
 	}
 	if hasBody[I]() {
 		op.MaxBodyBytes = s.MaxRequestBytes + 1 // huma refuses from this size on
-		op.BodyReadTimeout = bodyTimeout
+		op.BodyReadTimeout = s.BodyTimeout
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestTimeout,
 			http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}

@@ -37,6 +37,7 @@ type Options struct {
 	ResponseLimit   time.Duration // SSE_RESPONSE_LIMIT: one response, below the edge's cut
 	KeepAlive       time.Duration // SSE_KEEPALIVE_INTERVAL
 	WriteTimeout    time.Duration // of one write to a slow reader
+	BodyTimeout     time.Duration // of a whole request body
 	Retention       time.Duration // RETENTION, for messages
 	CORSOrigins     []string      // CORS_ORIGINS; "*" is any
 
@@ -103,6 +104,7 @@ func (o *Options) fill() {
 	o.ResponseLimit = orDefault(o.ResponseLimit, 14*time.Minute) // the edge cuts at 15
 	o.KeepAlive = orDefault(o.KeepAlive, 15*time.Second)
 	o.WriteTimeout = orDefault(o.WriteTimeout, 10*time.Second)
+	o.BodyTimeout = orDefault(o.BodyTimeout, 30*time.Second)
 	o.Retention = orDefault(o.Retention, 7*24*time.Hour)
 	if o.Limits == (execution.Limits{}) {
 		o.Limits = execution.DefaultLimits()

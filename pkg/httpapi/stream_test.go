@@ -283,3 +283,32 @@ func TestAFailureMidStreamEndsItForAReconnect(t *testing.T) {
 		t.Errorf("ended with %q", got)
 	}
 }
+
+func TestASlowBodyIsRefusedButDoesNotLimitTheStreamAfterIt(t *testing.T) {
+	w := newWorld(t, func(o *httpapi.Options) {
+		o.BodyTimeout, o.KeepAlive = 100*time.Millisecond, 50*time.Millisecond
+	})
+	s := streamOf(t, w.do("POST", "/execute", `{"command":"python"}`))
+	for alive := 0; alive < 5; { // 250 ms: long after the deadline of the body
+		f, err := s.next()
+		if err != nil {
+			t.Fatalf("the stream ended after %d keep-alives: %v", alive, err)
+		}
+		if f.comment != "" {
+			alive++
+		}
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /execute/start HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 99\r\n\r\n{", token)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := readAll(t, res); res.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "request_timeout") {
+		t.Errorf("a slow body: %d %s", res.StatusCode, body)
+	}
+}
