@@ -73,7 +73,7 @@ func (h *Hub) complain(ctx context.Context, id execution.ID, err error, pause ti
 // more at once.
 func (t *topic) read() (more bool, err error) {
 	t.mu.Lock()
-	head, turn, ended := t.ring.head, t.turn, t.ended
+	head, ended := t.ring.head, t.ended
 	t.mu.Unlock()
 	if ended {
 		return false, nil
@@ -83,17 +83,31 @@ func (t *topic) read() (more bool, err error) {
 		if events[i].Seq <= head {
 			continue
 		}
-		if !t.push(t.hub.frame(t.id, &events[i]), turn) {
-			return true, nil
+		if !t.push(t.hub.frame(t.id, &events[i])) {
+			return false, nil
 		}
 		more = true
 	}
-	if more {
+	switch {
+	case more:
 		t.mu.Lock()
 		t.broadcast()
 		t.mu.Unlock()
+	case err == nil && !t.begun && head > 0:
+		t.restart()
+		more = true
 	}
+	t.begun = t.begun || err == nil
 	return more, err
+}
+
+// restart begins at the beginning: the event that the first subscriber claims
+// to have seen does not exist, and only the real ones tell where the others
+// are and whether there is an end.
+func (t *topic) restart() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ring.reset(0)
 }
 
 // frame encodes e. What cannot be encoded is a defect: it is logged, and the
@@ -110,14 +124,14 @@ func (h *Hub) frame(id execution.ID, e *execution.Event) frame {
 // push adds f to the ring and drops the oldest for it. While the oldest has
 // been taken by nobody it waits: the reader need not be further ahead than the
 // fastest subscriber wants, and a replay goes through the ring once instead of
-// being read again by everyone it has left behind. push is false when f is of
-// no use any more.
-func (t *topic) push(f frame, turn int) bool {
+// being read again by everyone it has left behind. push is false when the topic
+// is over.
+func (t *topic) push(f frame) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for {
 		switch {
-		case t.err != nil || turn != t.turn:
+		case t.err != nil:
 			return false
 		case t.makeRoom(f.cost()):
 			t.ring.push(f)

@@ -139,6 +139,18 @@ func TestACursorFromTheFutureHarmsNobodyElse(t *testing.T) {
 	})
 }
 
+func TestACursorFromTheFutureOfAFinishedExecutionMeetsItsEnd(t *testing.T) {
+	m := newMemory()
+	m.append("one", "two")
+	m.end()
+	h := newHub(t, m, Options{})
+	s := h.Subscribe(id, 1_000_000)
+	defer s.Close()
+	if b, err := s.Next(t.Context()); !errors.Is(err, io.EOF) {
+		t.Errorf("%q, %v", join(b), err)
+	}
+}
+
 func TestThePollHealsALostBell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()

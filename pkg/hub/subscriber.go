@@ -122,11 +122,10 @@ func (s *Subscriber) replay(ctx context.Context) (Batch, error) {
 			return Batch{}, err
 		case err == nil && len(events) > 0:
 			return s.encode(events), nil
-		case err == nil && s.topic.rewind(s.cursor):
-			return Batch{}, nil
-		}
-		if err != nil {
+		case err != nil:
 			s.hub.complain(ctx, s.topic.id, err, pause)
+		case !s.isBehind(): // the topic began with a cursor that was never given out
+			return Batch{}, nil
 		}
 		select {
 		case <-time.After(pause):
@@ -135,6 +134,12 @@ func (s *Subscriber) replay(ctx context.Context) (Batch, error) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+func (s *Subscriber) isBehind() bool {
+	s.topic.mu.Lock()
+	defer s.topic.mu.Unlock()
+	return s.cursor < s.topic.ring.floor
 }
 
 // read takes one of the hub's slots for a read of its own: a thousand clients

@@ -16,6 +16,7 @@ type topic struct {
 
 	ctx    context.Context // ends when the topic is over
 	cancel context.CancelFunc
+	begun  bool // the first read has succeeded; only for the goroutine
 
 	mu    sync.Mutex // guards below
 	ring  ring
@@ -23,7 +24,6 @@ type topic struct {
 	lead  execution.Cursor // the most that a subscriber has taken: the reader waits for no other
 	more  chan struct{}    // closed, and replaced, when there is something new for subscribers
 	full  bool             // the reader waits for room in the ring
-	turn  int              // counts the ring's resets: what was read before one is of no use
 	ended bool             // the end event has been read
 	last  execution.Cursor // its cursor
 	err   error            // set when over: what Next returns when the ring has nothing more
@@ -130,22 +130,4 @@ func (t *topic) nudge() {
 	case t.kick <- struct{}{}:
 	default:
 	}
-}
-
-// rewind starts over at c, where a subscriber has found nothing after its
-// cursor though the ring claims to be further: the topic began with a cursor
-// that was never given out. It reports whether the ring can be asked again.
-func (t *topic) rewind(c execution.Cursor) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.ring.floor <= c:
-		return true
-	case t.ended:
-		return false // the ring is right, the source is wrong: it may heal
-	}
-	t.ring.reset(before(c))
-	t.turn++
-	t.nudge()
-	return true
 }
