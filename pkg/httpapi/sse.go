@@ -116,11 +116,7 @@ func newSSE(c echo.Context, e edit) *sse {
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	s := &sse{w: w, rc: http.NewResponseController(w.Writer), edit: e}
-	// huma's deadline for the body would end the request's context half a minute
-	// into the stream: net/http reads on in the background.
-	_ = s.rc.SetReadDeadline(time.Time{})
-	return s
+	return &sse{w: w, rc: http.NewResponseController(w.Writer), edit: e}
 }
 
 // retry tells the client when to reconnect.
