@@ -6,15 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/client"
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
-// connect makes a client of the server that the environment names.
-func connect() (*client.Client, error) {
+// connect makes a client of the server that the environment names, and sees
+// that it is there: the client itself would wait for minutes, which is right in
+// the middle of a deploy and wrong for a mistyped address.
+func connect(ctx context.Context) (*client.Client, error) {
 	url := os.Getenv("LONGHAUL_URL")
 	if url == "" {
 		url = "http://127.0.0.1:8080"
@@ -23,8 +28,20 @@ func connect() (*client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("LONGHAUL_URL: %w", err)
 	}
-	return c, nil
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/health", nil)
+	if err != nil {
+		return nil, fmt.Errorf("LONGHAUL_URL: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no server at %s (the variable LONGHAUL_URL): %w", url, errors.Unwrap(err))
+	}
+	return c, res.Body.Close()
 }
+
+const connectTimeout = 10 * time.Second
 
 // follow prints an execution's output, each stream to its own, and returns its
 // end event, or nil when ctx ended first.
@@ -72,7 +89,9 @@ type ending struct {
 // exit tells a person why it ended and gives scripts a code.
 func (e *ending) exit(stderr io.Writer, id execution.ID) error {
 	if e.Status != execution.Completed {
-		fmt.Fprintf(stderr, "longhaul: %s ended as %s: %s\n", id, e.Status, e.Message)
+		// The engine's last lines, which the message ends with, were just printed.
+		why, _, _ := strings.Cut(e.Message, "; its last lines:")
+		fmt.Fprintf(stderr, "longhaul: %s ended as %s: %s\n", id, e.Status, why)
 	}
 	switch e.Status {
 	case execution.Timeout:

@@ -25,7 +25,7 @@ Ctrl-C then only stops watching.`,
 			if err != nil {
 				return err
 			}
-			cl, err := connect()
+			cl, err := connect(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -46,7 +46,7 @@ lost connection changes nothing: it is taken up again where it broke off.`,
 				*field = json.RawMessage(*value)
 			}
 			req.TimeoutSeconds = int64(timeout / time.Second)
-			cl, err := connect()
+			cl, err := connect(cmd.Context())
 			if err != nil {
 				return err
 			}

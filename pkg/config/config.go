@@ -33,8 +33,7 @@ type Config struct {
 	// Who may call.
 	APITokens         []string // none only where Host is loopback
 	StreamTokenSecret []byte   // never empty
-	StreamTokenTTL    time.Duration
-	MetricsToken      string // "": the API tokens open /metrics
+	MetricsToken      string   // "": the API tokens open /metrics
 
 	RedisURL   string
 	Partitions int

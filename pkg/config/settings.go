@@ -49,11 +49,6 @@ var settings = []*setting{
 		parse: streamTokenSecret,
 	},
 	{
-		name: "STREAM_TOKEN_TTL", def: "15m", roles: API, example: "15m",
-		doc:   "How long such a token opens its stream.",
-		parse: duration(time.Minute, 24*time.Hour, func(c *Config, d time.Duration) { c.StreamTokenTTL = d }),
-	},
-	{
 		name: "METRICS_TOKEN", defDoc: "none: API_TOKENS open it", roles: both, secret: true, example: "a-long-random-text",
 		doc:   "The bearer token for `/metrics`.",
 		parse: func(c *Config, s string) error { c.MetricsToken = s; return nil },
@@ -108,7 +103,7 @@ var settings = []*setting{
 
 	{
 		name: "MAX_SSE_DURATION", def: "7200", roles: API, example: "2h",
-		doc:   "How long one subscription may follow an execution, over all its reconnects.",
+		doc:   "How long one streaming response may last, and how long a stream token, which goes into the URL of a browser's EventSource, is good for.",
 		parse: duration(time.Second, 30*day, func(c *Config, d time.Duration) { c.MaxSSEDuration = d }),
 	},
 	{

@@ -53,6 +53,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err) // written here, so that the log line knows the status
 		}
+		s.Observe(c.Path(), c.Request().Method, c.Response().Status, s.Now().Sub(began))
 		s.Logger.LogAttrs(c.Request().Context(), levelOf(c.Response().Status), "request",
 			slog.String("method", c.Request().Method), slog.String("path", info.path),
 			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size),

@@ -26,6 +26,8 @@ type Options struct {
 	Health     func(ctx context.Context) []Check           // nil: always healthy
 	WebhookOK  func(ctx context.Context, url string) error // nil: any URL
 	Metrics    http.Handler                                // nil: 404
+	// Observe is told of each answered request, by the pattern of its route; nil: nobody is.
+	Observe func(route, method string, status int, took time.Duration)
 
 	Tokens       []string // API_TOKENS; none leaves the API open
 	MetricsToken string   // reads /metrics besides the API tokens
@@ -33,7 +35,7 @@ type Options struct {
 
 	Limits          execution.Limits
 	MaxRequestBytes int64         // MAX_REQUEST_BYTES
-	MaxSSE          time.Duration // MAX_SSE_DURATION: one subscription, and the life of a stream token
+	MaxSSE          time.Duration // MAX_SSE_DURATION: one response, and the life of a stream token
 	ResponseLimit   time.Duration // SSE_RESPONSE_LIMIT: one response, below the edge's cut
 	KeepAlive       time.Duration // SSE_KEEPALIVE_INTERVAL
 	WriteTimeout    time.Duration // of one write to a slow reader
@@ -108,6 +110,9 @@ func (o *Options) fill() {
 	o.Retention = orDefault(o.Retention, 7*24*time.Hour)
 	if o.Limits == (execution.Limits{}) {
 		o.Limits = execution.DefaultLimits()
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, int, time.Duration) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -122,6 +122,7 @@ func (a *attempt) start(ctx context.Context) error {
 // even when the writer has given up, so that an engine never hangs on us.
 func (a *attempt) pump(ctx context.Context) {
 	a.writer = logstream.NewWriter(a.r.store, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
+	a.writer.Events(a.process.Events()) // so that a value to redact counts before it is printed
 	go func() { a.writing <- a.writer.Run(ctx) }()
 	for _, read := range []func() error{
 		func() error { return a.writer.Pump(execution.Stdout, a.process.Stdout()) },
