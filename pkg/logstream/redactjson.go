@@ -3,6 +3,7 @@ package logstream
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // RedactJSON is Redact for a JSON text, which stays valid: strings, names and
@@ -48,7 +49,7 @@ func scalar(b []byte) int {
 			}
 		}
 	case c == '-' || c >= '0' && c <= '9':
-		n := bytes.IndexFunc(b, func(c rune) bool { return bytes.IndexRune([]byte("+-.0123456789Ee"), c) < 0 })
+		n := bytes.IndexFunc(b, func(c rune) bool { return !strings.ContainsRune("+-.0123456789Ee", c) })
 		if n < 0 {
 			return len(b)
 		}

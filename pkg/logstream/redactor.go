@@ -115,7 +115,7 @@ func mask(dst, b []byte, from, to int, spans []span, masked bool) ([]byte, bool)
 		}
 		if s.from > from {
 			dst = append(dst, b[from:s.from]...)
-			from, masked = s.from, false
+			masked = false
 		}
 		if !masked {
 			dst = append(dst, Mask...)

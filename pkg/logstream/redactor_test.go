@@ -162,8 +162,10 @@ func TestAddTakesEffectAtOnceAndHasLimits(t *testing.T) {
 	if got := string(s.Write([]byte("later-secret "))); got != "later-secret " {
 		t.Errorf("%q", got)
 	}
-	if !r.Add("later-secret") || !r.Add("later-secret") {
-		t.Fatal("not taken")
+	for range 2 { // again is no mistake
+		if !r.Add("later-secret") {
+			t.Fatal("not taken")
+		}
 	}
 	if got := string(s.Write([]byte("later-secret "))); got != "*** " {
 		t.Errorf("%q", got)

@@ -106,10 +106,10 @@ func (s *Stream) release(hold, to int) []byte {
 
 // forget drops from buf what is over.
 func (s *Stream) forget() {
-	switch {
-	case s.done == 0:
+	switch s.done {
+	case 0:
 		return
-	case s.done == 1:
+	case 1:
 		s.before = [2]byte{s.before[1], s.buf[0]}
 	default:
 		s.before = [2]byte(s.buf[s.done-2 : s.done])

@@ -246,7 +246,7 @@ func TestAfterTheFencePumpsDrainAndDiscard(t *testing.T) {
 				if b.No < 3 {
 					return nil
 				}
-				if want == cause {
+				if name == "cancelled" {
 					cancel(cause)
 					return ctx.Err()
 				}

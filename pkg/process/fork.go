@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"strconv"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func fork(r *request, fds []int) (t *tree, step int64, errno syscall.Errno) {
 		pid, err = syscall.ForkExec(r.path, argv, attr)
 	}
 	if err != nil {
-		errno, _ = err.(syscall.Errno)
+		errors.As(err, &errno)
 		return nil, refusedExec, max(errno, 1)
 	}
 	t = newTree(pid, pidfd, time.Now())
@@ -50,7 +51,7 @@ func fork(r *request, fds []int) (t *tree, step int64, errno syscall.Errno) {
 	if r.limits.any() {
 		if err := t.limit(r.limits, attr.Sys.Ptrace); err != nil {
 			t.undo()
-			errno, _ = err.(syscall.Errno)
+			errors.As(err, &errno)
 			return nil, refusedLimit, max(errno, 1)
 		}
 	}
@@ -88,7 +89,7 @@ func (t *tree) limit(l Limits, held bool) error {
 		if limit.value == 0 {
 			continue
 		}
-		if err := t.limitOne(limit.resource, limit.value, limit.slack); err != nil && err != unix.ESRCH {
+		if err := t.limitOne(limit.resource, limit.value, limit.slack); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,10 +26,11 @@ func (c *Command) lookup() (string, error) {
 			dir = "." // POSIX: an empty entry is the working directory
 		}
 		file := dir + "/" + c.Path
-		switch err := executable(c.inDir(file)); err {
-		case nil:
+		err := executable(c.inDir(file))
+		if err == nil {
 			return file, nil
-		case syscall.EACCES:
+		}
+		if errors.Is(err, syscall.EACCES) {
 			refused = syscall.EACCES // like execvp: go on, but say so if nothing better is found
 		}
 	}

@@ -35,7 +35,7 @@ func sweep(m mark) (killed int) {
 		} else {
 			clean++
 		}
-		time.Sleep(pause)
+		<-time.After(pause)
 		pause = min(2*pause, longest)
 	}
 	return len(seen)

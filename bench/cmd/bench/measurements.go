@@ -247,7 +247,7 @@ func position(ctx context.Context, s *system, pending int) error {
 		if err != nil {
 			return err
 		}
-		if i%(max(1, pending/1000)) == 0 {
+		if i%max(1, pending/1000) == 0 {
 			some = append(some, c.Record)
 		}
 	}
