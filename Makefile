@@ -28,8 +28,8 @@ build-%:
 .PHONY: test
 test: redis python ## Run every test, with the race detector
 	go test -race -tags $(TAGS) -timeout 20m ./...
-	@if command -v python3 >/dev/null; then for d in examples/voice-of-customer examples/agent; do \
-	  (cd $$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
+	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
+	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
 
 .PHONY: lint
 lint: $(LINT) ## Check format, style, and who may import whom
