@@ -130,6 +130,22 @@ func TestAnExecutionGoesThroughItsLifeWithNumberedEvents(t *testing.T) {
 	}
 }
 
+func TestTheLifeOfAnExecutionOnRedisInAContainer(t *testing.T) {
+	st := redistest.Open(t, redistest.Container(t, "--appendonly", "yes"), redisstore.Options{Partitions: 3})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	if err := st.Append(t.Context(), l, batch(1, "one\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Settle(t.Context(), l, completed()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"1 status:queued", "2 status:running", "3 log", "4 end:completed"}
+	if got := types(read(t, st, id, 0)); !slices.Equal(got, want) {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+}
+
 func TestReadingFromAnyCursorGivesExactlyTheRest(t *testing.T) {
 	st, _ := redistest.Store(t, redisstore.Options{})
 	id := create(t, st, spec())

@@ -41,8 +41,8 @@ func Start(t testing.TB, args ...string) *Server {
 	if _, err := exec.LookPath("redis-server"); err == nil {
 		return startLocal(t, args)
 	}
-	if inContainer := startContainer(t, args); inContainer != nil {
-		return inContainer
+	if s := startContainer(t, args); s != nil {
+		return s
 	}
 	const missing = "no Redis: install redis-server (apt-get install redis-server) or start Docker"
 	if os.Getenv("LONGHAUL_REQUIRE_REDIS") != "" {
@@ -126,6 +126,17 @@ func freePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Container runs a Redis in a container, whatever is on PATH, and skips the
+// test loudly where Docker does not answer.
+func Container(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := startContainer(t, args)
+	if s == nil {
+		t.Skip("SKIPPED, NOT PASSED: Docker does not answer (DOCKER_HOST)")
+	}
+	return s
 }
 
 // startContainer returns nil where Docker does not answer.

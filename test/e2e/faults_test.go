@@ -263,6 +263,35 @@ func TestATaskThatAsynqLosesIsFoundAgain(t *testing.T) {
 	}
 }
 
+func TestAWordWithoutItsNewlineIsHeardBeforeTheNext(t *testing.T) {
+	s := newSystem(t)
+	a := s.api()
+	s.worker()
+	if err := syscall.Mkfifo(s.dir+"/go", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := a.script(`printf once; read line < "$HOME/go"; printf ' more'`)
+	var heard strings.Builder
+	for e, err := range a.client().Stream(t.Context(), id, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type != execution.EventLog {
+			continue
+		}
+		d := decode[api.LogData](t, string(e.Data))
+		if heard.Len() == 0 { // the engine goes on only now that a client has heard it
+			if err := os.WriteFile(s.dir+"/go", []byte("go\n"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		heard.Write(d.Bytes())
+	}
+	if heard.String() != "once more" {
+		t.Errorf("heard %q", heard.String())
+	}
+}
+
 func TestTheDisconnectOfAStarterCancelsOnlyWhenAsked(t *testing.T) {
 	s := newSystem(t)
 	a := s.api()
