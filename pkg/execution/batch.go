@@ -109,4 +109,12 @@ type Batch struct {
 	Data     []byte
 	LogBytes int64           // bytes of stdout and stderr in it
 	Progress json.RawMessage // data of its newest progress event, if any
+	// Gap, if any, stands in for Data: the N events were not kept.
+	Gap *GapNote
+}
+
+// GapNote says of events that a writer had to drop what is known of them.
+type GapNote struct {
+	Reason string `json:"reason"`
+	Bytes  int64  `json:"bytes,omitempty"` // of stdout and stderr
 }

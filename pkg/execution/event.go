@@ -114,14 +114,14 @@ const TimeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // GapData is the data of a gap event: the numbers From to To, both included, are gone.
 type GapData struct {
-	From   Cursor `json:"from"`
-	To     Cursor `json:"to"`
-	Reason string `json:"reason"`
+	From Cursor `json:"from"`
+	To   Cursor `json:"to"`
+	GapNote
 }
 
 // GapEvent stands where the events from to to are missing. It takes the number
 // of the last missing one, so that a reader's cursor passes over the hole.
-func GapEvent(from, to Cursor, reason string) Event {
-	data, _ := json.Marshal(GapData{from, to, reason}) // three plain fields cannot fail
+func GapEvent(from, to Cursor, note GapNote) Event {
+	data, _ := json.Marshal(GapData{from, to, note}) // plain fields cannot fail
 	return Event{Seq: to, Type: EventGap, Data: data}
 }

@@ -49,7 +49,7 @@ func TestAnEventsJSONIsOneObjectOnOneLine(t *testing.T) {
 		},
 		{Event{Type: EventProgress, Data: []byte(`{"percent":12345678901234567890}`)}, `{"percent":12345678901234567890}`},
 		{Event{Type: "own"}, `{}`},
-		{GapEvent(3, 9, "retention"), `{"from":3,"to":9,"reason":"retention"}`},
+		{GapEvent(3, 9, GapNote{Reason: "retention"}), `{"from":3,"to":9,"reason":"retention"}`},
 	} {
 		got, err := test.event.JSON()
 		if err != nil || string(got) != test.want {
@@ -82,7 +82,7 @@ func FuzzLogJSONKeepsEveryByte(f *testing.F) {
 }
 
 func TestAGapTakesTheNumberOfTheLastEventThatIsMissing(t *testing.T) {
-	if e := GapEvent(3, 9, "retention"); e.Seq != 9 || e.Type != EventGap || e.Stream != NoStream {
+	if e := GapEvent(3, 9, GapNote{Reason: "retention"}); e.Seq != 9 || e.Type != EventGap || e.Stream != NoStream {
 		t.Errorf("%+v", e)
 	}
 }

@@ -102,7 +102,7 @@ func TestAGapShowsInTheText(t *testing.T) {
 	id := w.begin()
 	w.store.start(id)
 	w.store.log(id, execution.Stdout, "begin")
-	w.store.add(id, execution.GapEvent(4, 9, "over the budget"))
+	w.store.add(id, execution.GapEvent(4, 9, execution.GapNote{Reason: "over the budget"}))
 	w.store.log(id, execution.Stdout, "end")
 	got := string(readAll(t, w.do("GET", "/execute/output/"+string(id)+"?format=text&stream=stdout", "")))
 	if got != "begin\n[longhaul: events 4 to 9 are gone: over the budget]\nend" {

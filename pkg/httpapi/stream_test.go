@@ -170,7 +170,7 @@ func TestAStreamOfSomeTypesKeepsGapsAndTheEnd(t *testing.T) {
 	id := w.begin()
 	w.store.start(id)
 	w.store.log(id, execution.Stdout, "x")
-	w.store.add(id, execution.GapEvent(4, 6, "budget"))
+	w.store.add(id, execution.GapEvent(4, 6, execution.GapNote{Reason: "budget"}))
 	w.store.add(id, execution.Event{Type: execution.EventProgress, Data: []byte(`{"percent":50}`)})
 	w.store.finish(id)
 	s := streamOf(t, w.do("GET", "/execute/stream/"+string(id)+"?events=log", ""))

@@ -50,6 +50,17 @@ func NewToken() string { return randomToken() }
 // after any error but ErrFenced.
 func (s *Store) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
 	enc, data := s.codec.encode(b.Data)
+	if b.Gap != nil {
+		note, err := json.Marshal(struct {
+			T int64 `json:"t"`
+			A int   `json:"a"`
+			*execution.GapNote
+		}{time.Now().UnixMilli(), l.Attempt, b.Gap})
+		if err != nil {
+			return fmt.Errorf("encode gap: %w", err)
+		}
+		enc, data = encGap, note
+	}
 	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress), s.o.LogBytes)
 	if err != nil {
 		return wrap("append events", err)

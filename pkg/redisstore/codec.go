@@ -14,6 +14,7 @@ import (
 const (
 	encBatch = "b" // a batch of execution.AppendEvent
 	encZstd  = "z" // the same, compressed
+	encGap   = "g" // events that the writer dropped: {"t":ms,"a":attempt,"reason":…,"bytes":n}
 	encJSON  = "j" // one event as a script writes it: {"t":ms,"a":attempt,"type":…,"data":{…}}
 )
 

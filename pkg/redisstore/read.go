@@ -2,9 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -82,6 +84,9 @@ func (s *Store) open(m redis.XMessage, after execution.Cursor) ([]execution.Even
 		return nil, fmt.Errorf("entry %s holds a bad count", m.ID)
 	}
 	first := execution.Cursor(last - n + 1)
+	if field(m, "enc") == encGap {
+		return openGap(m, after, execution.Cursor(last))
+	}
 	events, err := s.codec.decode(field(m, "enc"), field(m, "data"), first)
 	if err != nil {
 		return nil, err
@@ -93,11 +98,28 @@ func (s *Store) open(m redis.XMessage, after execution.Cursor) ([]execution.Even
 	case first <= after:
 		return events[after-first+1:], nil
 	case first > after+1:
-		gap := execution.GapEvent(after+1, first-1, "no longer kept in Redis")
+		gap := execution.GapEvent(after+1, first-1, execution.GapNote{Reason: "no longer kept in Redis (the setting LOG_REDIS_BYTES)"})
 		gap.Time, gap.Attempt = events[0].Time, events[0].Attempt
 		return append([]execution.Event{gap}, events...), nil
 	}
 	return events, nil
+}
+
+// openGap is open for an entry that stands for events which its writer dropped.
+func openGap(m redis.XMessage, after, last execution.Cursor) ([]execution.Event, error) {
+	var g struct {
+		T int64 `json:"t"`
+		A int   `json:"a"`
+		execution.GapNote
+	}
+	if err := json.Unmarshal([]byte(field(m, "data")), &g); err != nil {
+		return nil, fmt.Errorf("entry %s holds a gap that cannot be read: %w", m.ID, err)
+	}
+	// A hole right before it, or a reader who stands in it: one gap tells of all.
+	from := after + 1
+	gap := execution.GapEvent(from, last, g.GapNote)
+	gap.Time, gap.Attempt = time.UnixMilli(g.T).UTC(), g.A
+	return []execution.Event{gap}, nil
 }
 
 func field(m redis.XMessage, name string) string {

@@ -231,6 +231,25 @@ func TestAStaleAttemptIsFenced(t *testing.T) {
 	}
 }
 
+func TestDroppedEventsTakeTheirNumbersAndReadAsOneGap(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	dropped := execution.Batch{No: 2, N: 10, LogBytes: 500, Gap: &execution.GapNote{Reason: "no room", Bytes: 500}}
+	for _, b := range []execution.Batch{batch(1, "a"), dropped, batch(3, "b")} {
+		if err := st.Append(t.Context(), l, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for after, want := range map[execution.Cursor]string{2: `{"from":4,"to":13,"reason":"no room","bytes":500}`, 7: `{"from":8,"to":13,"reason":"no room","bytes":500}`} {
+		events := read(t, st, id, after)
+		i := slices.IndexFunc(events, func(e execution.Event) bool { return e.Type == execution.EventGap })
+		if i < 0 || events[i].Seq != 13 || string(events[i].Data) != want || events[i+1].Seq != 14 || string(events[i+1].Bytes) != "b" {
+			t.Errorf("after %d: %+v", after, events)
+		}
+	}
+}
+
 func TestOnlyOneOfManyWorkersGetsTheClaim(t *testing.T) {
 	st, _ := redistest.Store(t, redisstore.Options{})
 	id := create(t, st, spec())

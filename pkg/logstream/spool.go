@@ -1,0 +1,305 @@
+package logstream
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Spool is a Sink in front of another. While that one cannot be reached,
+// batches go to a file, so that the engine goes on at full speed; when it
+// answers again they go there in their order. Beyond its budget of disk a gap
+// stands for what was not kept.
+//
+// Nothing touches the disk as long as the sink answers. The file is removed
+// when it has been emptied. A process that dies leaves it to the next one on
+// the same disk: see Replay.
+type Spool struct {
+	sink   Sink
+	lease  execution.Lease
+	path   string
+	budget int64
+	retry  Backoff
+	log    *slog.Logger
+
+	mu      sync.Mutex      // guards all below
+	changed sync.Cond       // batches have come, or gone, or err is set
+	file    *os.File        // nil while there is nothing in it
+	size    int64           // bytes written
+	read    int64           // bytes handed on
+	dropped execution.Batch // the gap that grows since the budget was used up; N is 0 when there is none
+	err     error           // the sink refused the attempt
+	closed  bool
+}
+
+// NewSpool makes a Spool for one attempt, whose file will be path, of budget
+// bytes at most.
+func NewSpool(sink Sink, lease execution.Lease, path string, budget int64, log *slog.Logger) *Spool {
+	s := &Spool{sink: sink, lease: lease, path: path, budget: budget, retry: Backoff{Min: 50 * time.Millisecond, Max: time.Second}, log: log}
+	s.changed.L = &s.mu
+	return s
+}
+
+// Append hands b on, or keeps it on disk. It fails only when the attempt is fenced.
+func (s *Spool) Append(ctx context.Context, _ execution.Lease, b execution.Batch) error {
+	s.mu.Lock()
+	waiting, err := s.waiting(), s.err
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if !waiting {
+		err := s.sink.Append(ctx, s.lease, b)
+		if err == nil || errors.Is(err, execution.ErrFenced) || ctx.Err() != nil {
+			return err
+		}
+		s.log.WarnContext(ctx, "log goes to disk until Redis takes it", "execution_id", s.lease.ID, "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(b)
+	s.changed.Broadcast()
+	return s.err
+}
+
+// waiting: what comes now must queue up behind what is there.
+func (s *Spool) waiting() bool { return s.file != nil || s.dropped.N > 0 }
+
+// keep writes b to the file, or counts it as dropped.
+func (s *Spool) keep(b execution.Batch) {
+	record := appendBatch(nil, b)
+	if s.dropped.N == 0 && s.size+int64(len(record)) <= s.budget {
+		err := s.write(record)
+		if err == nil {
+			s.size += int64(len(record))
+			return
+		}
+		s.log.Error("log could not be kept on disk", "path", s.path, "error", err)
+	}
+	if s.dropped.N == 0 {
+		s.dropped.Gap = &execution.GapNote{Reason: "Redis was away for longer than the worker could keep the output (the setting SPOOL_MAX_BYTES)"}
+	}
+	s.dropped.No = b.No
+	s.dropped.N += b.N
+	s.dropped.Gap.Bytes += b.LogBytes
+	if b.Progress != nil {
+		s.dropped.Progress = append(s.dropped.Progress[:0:0], b.Progress...)
+	}
+}
+
+func (s *Spool) write(record []byte) (err error) {
+	if s.file == nil {
+		if s.file, err = os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+			s.file = nil
+			return err
+		}
+	}
+	if _, err := s.file.WriteAt(record, s.size); err != nil {
+		// A part may have been written: the next record overwrites it, and a
+		// reader stops at a record whose sum is wrong.
+		return err
+	}
+	return nil
+}
+
+// Run hands on what is kept, in order, as soon as the sink takes it. It returns
+// when Close was called and nothing is left, when the attempt is fenced, or
+// when ctx ends.
+func (s *Spool) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changed.Broadcast()
+	})
+	defer stop()
+	pause := s.retry.Min
+	for {
+		b, size, ok := s.next(ctx)
+		if !ok {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.err == nil && ctx.Err() != nil && s.waiting() {
+				return context.Cause(ctx)
+			}
+			return s.err
+		}
+		err := s.sink.Append(ctx, s.lease, b)
+		switch {
+		case err == nil:
+			pause = s.retry.Min
+			s.done(b, size)
+		case errors.Is(err, execution.ErrFenced):
+			s.fence(err)
+		default:
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, s.retry.Max)
+		}
+	}
+}
+
+// next waits for the oldest batch that is kept. size is what it takes of the
+// file, 0 for the gap at its end.
+func (s *Spool) next(ctx context.Context) (b execution.Batch, size int64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		switch {
+		case s.err != nil || ctx.Err() != nil:
+			return b, 0, false
+		case s.file != nil && s.read < s.size:
+			b, size, err := readBatch(io.NewSectionReader(s.file, s.read, s.size-s.read))
+			if err == nil {
+				return b, size, true
+			}
+			// Our own bytes cannot be read back: the disk is broken. What is left
+			// of the file is lost, and the end of the log says so.
+			s.log.Error("spooled log is damaged", "path", s.path, "error", err)
+			s.err = fmt.Errorf("read spool: %w", err)
+			return b, 0, false
+		case s.dropped.N > 0:
+			return s.dropped, 0, true
+		case s.closed:
+			return b, 0, false
+		}
+		s.changed.Wait()
+	}
+}
+
+// done forgets what the sink has taken, and removes an emptied file.
+func (s *Spool) done(b execution.Batch, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size == 0 {
+		if s.dropped.No == b.No { // else it has grown meanwhile; what was told of it is taken off
+			s.dropped = execution.Batch{}
+		} else {
+			s.dropped.N -= b.N
+			gap := *s.dropped.Gap
+			gap.Bytes -= b.Gap.Bytes
+			s.dropped.Gap = &gap
+		}
+	} else if s.read += size; s.read == s.size {
+		s.empty()
+	}
+	s.changed.Broadcast()
+}
+
+func (s *Spool) empty() {
+	if s.file != nil {
+		_ = s.file.Close()
+		_ = os.Remove(s.path)
+	}
+	s.file, s.size, s.read = nil, 0, 0
+}
+
+func (s *Spool) fence(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	s.empty()
+	s.dropped = execution.Batch{}
+	s.changed.Broadcast()
+}
+
+// Close says that no more batches come; Run ends when all are handed on.
+func (s *Spool) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.changed.Broadcast()
+}
+
+// Replay hands the batches of the file that a dead process left at path to
+// sink, in order, and removes it. A batch that the process was just writing is
+// not whole and is left out. No file is no error; the error is the sink's.
+func Replay(ctx context.Context, sink Sink, lease execution.Lease, path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open spool: %w", err)
+	}
+	defer f.Close()
+	for r := bufio.NewReaderSize(f, 256<<10); ; {
+		b, _, err := readBatch(r)
+		if err != nil {
+			return os.Remove(path)
+		}
+		if err := sink.Append(ctx, lease, b); err != nil {
+			return err
+		}
+	}
+}
+
+// A record of the file: length of the rest, its CRC-32C, and then the batch's
+// number, count, output bytes, progress and data.
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const (
+	recordHeader = 8
+	// maxRecord bounds what a damaged length can make us read.
+	maxRecord = 64 << 20
+)
+
+func appendBatch(dst []byte, b execution.Batch) []byte {
+	start := len(dst)
+	dst = append(dst, make([]byte, recordHeader)...)
+	dst = binary.AppendUvarint(dst, b.No)
+	dst = binary.AppendUvarint(dst, uint64(b.N))
+	dst = binary.AppendUvarint(dst, uint64(b.LogBytes))
+	dst = binary.AppendUvarint(dst, uint64(len(b.Progress)))
+	dst = append(dst, b.Progress...)
+	dst = append(dst, b.Data...)
+	body := dst[start+recordHeader:]
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(dst[start+4:], crc32.Checksum(body, castagnoli))
+	return dst
+}
+
+var errRecord = errors.New("logstream: a spooled batch is not whole")
+
+func readBatch(r io.Reader) (b execution.Batch, size int64, err error) {
+	var header [recordHeader]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return b, 0, errRecord
+	}
+	n := binary.LittleEndian.Uint32(header[:])
+	if n > maxRecord {
+		return b, 0, errRecord
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r, body); err != nil || crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(header[4:]) {
+		return b, 0, errRecord
+	}
+	var fields [4]uint64
+	for i := range fields {
+		v, k := binary.Uvarint(body)
+		if k <= 0 {
+			return b, 0, errRecord
+		}
+		fields[i], body = v, body[k:]
+	}
+	if fields[3] > uint64(len(body)) {
+		return b, 0, errRecord
+	}
+	b = execution.Batch{No: fields[0], N: int(fields[1]), LogBytes: int64(fields[2]), Data: body[fields[3]:]}
+	if fields[3] > 0 {
+		b.Progress = body[:fields[3]:fields[3]]
+	}
+	return b, int64(recordHeader) + int64(n), nil
+}
