@@ -31,6 +31,14 @@ test: redis python ## Run every test, with the race detector
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
 
+.PHONY: faults
+faults: redis ## Cause every fault, one by one, and check the whole history (FAULTS=long: hours as in the field)
+	LONGHAUL_FAULTS=$(or $(FAULTS),1) go test -tags $(TAGS) -count 1 -parallel 3 -timeout 40m $(if $(RUN),-run $(RUN)) ./test/faults/...
+
+.PHONY: chaos
+chaos: redis ## Mix all faults at random (DURATION=60s SEED=...) and check the whole history
+	LONGHAUL_CHAOS=1 DURATION=$(or $(DURATION),60s) SEED=$(SEED) go test -tags $(TAGS) -count 1 -v -timeout 0 -run '^TestChaos$$' ./test/faults
+
 .PHONY: lint
 lint: $(LINT) ## Check format, style, and who may import whom
 	@test -z "$$(gofmt -l cmd pkg test bench)" || { echo "not formatted (make fmt):"; gofmt -l cmd pkg test bench; exit 1; }

@@ -1,0 +1,15 @@
+package lines
+
+import "time"
+
+// Entry is one line of the journal that engines keep where no fault reaches.
+type Entry struct {
+	ID      string    `json:"id"`
+	Attempt int       `json:"attempt"`
+	PID     int       `json:"pid"`
+	What    string    `json:"what"` // start, overlap, end
+	At      time.Time `json:"at"`
+	Out     int       `json:"out"` // lines written whole
+	Err     int       `json:"err"`
+	Why     string    `json:"why,omitempty"`
+}
