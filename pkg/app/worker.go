@@ -39,12 +39,15 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		log.Warn("the worker's environment stays readable for its engines", "error", err)
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
-	run := runner.New(timed{p.store, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
+	run, err := runner.New(timed{p.store, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
 		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir,
-		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout,
+		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
 		Lookup:         os.LookupEnv, Logger: log, Observer: observer{p.metrics},
 	})
+	if err != nil {
+		return err
+	}
 	server := queue.NewServer(taskClient, queue.ServerOptions{
 		Slots: cfg.MaxConcurrent, Queues: cfg.Queues, Handle: run.Handle, Logger: log,
 		Cancel: func(ctx context.Context, id execution.ID) {
@@ -59,6 +62,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	bells := p.store.NewBells(g.ctx, run.Cancel)
 	g.start("bells", bells.Run)
 	g.start("leases", run.Run)
+	g.start("recovery", run.Recover)
 	if err := p.keepers(g); err != nil {
 		g.stop()
 		return err
@@ -84,6 +88,9 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	defer cancel()
 	if cerr := pool.Close(closing); cerr != nil {
 		log.Error("processes left behind", "error", cerr)
+	}
+	if cerr := run.Close(); cerr != nil {
+		log.Error("workdir not given back", "error", cerr)
 	}
 	log.Info("worker stopped")
 	return err

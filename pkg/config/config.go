@@ -56,6 +56,7 @@ type Config struct {
 	Workdir       string
 	Queues        []string
 	MaxConcurrent int
+	SpoolMaxBytes int64 // of one attempt, on the worker's disk
 	LogRedisBytes int64 // of one execution, as stored
 	CancelGrace   time.Duration
 	DrainTimeout  time.Duration

@@ -143,6 +143,11 @@ var settings = []*setting{
 		parse: size(64<<10, 4<<30, func(c *Config, n int64) { c.LogRedisBytes = n }),
 	},
 	{
+		name: "SPOOL_MAX_BYTES", def: "256MiB", roles: Worker, example: "256MiB",
+		doc:   "How much output of one execution a worker keeps on disk, in WORKDIR, while Redis is away; what is beyond is told by a gap.",
+		parse: size(0, 1<<40, func(c *Config, n int64) { c.SpoolMaxBytes = n }),
+	},
+	{
 		name: "CANCEL_GRACE", def: "10s", roles: both, example: "10s",
 		doc:   "How long an engine has between SIGTERM and SIGKILL, where the catalog says nothing else.",
 		parse: duration(0, time.Hour, func(c *Config, d time.Duration) { c.CancelGrace = d }),

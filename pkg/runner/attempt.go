@@ -30,8 +30,11 @@ type attempt struct {
 	grace    time.Duration
 	redactor *logstream.Redactor
 	writer   *logstream.Writer
+	spool    *logstream.Spool
 	pumps    sync.WaitGroup
 	writing  chan error // the end of writer.Run
+	spooling chan error // the end of spool.Run
+	unspool  context.CancelFunc
 }
 
 // Handle carries one attempt of id. It returns when the attempt is settled and
@@ -58,9 +61,12 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 	}
 	a.pump(ctx)
 	why := a.watch(ctx)
-	a.finish(ctx)
-	if why == causeFenced {
+	if stored := a.finish(ctx); why == causeFenced || errors.Is(stored, execution.ErrFenced) {
 		a.log.WarnContext(ctx, "attempt fenced; its engine is gone and nothing more is written")
+		return
+	} else if stored != nil {
+		// The end of the log is still on disk, and must be stored before the outcome.
+		a.leave(ctx, a.outcome(why))
 		return
 	}
 	a.settle(ctx, a.outcome(why))
@@ -83,7 +89,7 @@ func (r *Runner) claim(ctx context.Context, id execution.ID) *attempt {
 		return nil
 	}
 	return &attempt{
-		r: r, spec: c.Spec, lease: c.Lease, begun: time.Now(), waited: c.Waited, causes: make(chan cause, 1), writing: make(chan error, 1),
+		r: r, spec: c.Spec, lease: c.Lease, begun: time.Now(), waited: c.Waited, causes: make(chan cause, 1), writing: make(chan error, 1), spooling: make(chan error, 1),
 		log: log.With("attempt", c.Lease.Attempt), redactor: logstream.NewRedactor(nil),
 	}
 }
@@ -98,7 +104,7 @@ func (a *attempt) start(ctx context.Context) error {
 	if a.grace = launch.Grace; a.grace <= 0 {
 		a.grace = a.r.o.Grace
 	}
-	if a.dir, err = makeWorkdir(a.r.o.Workdir, a.lease, launch.Dir); err != nil {
+	if a.dir, err = a.r.disk.workdir(a.note(), launch.Dir); err != nil {
 		return err
 	}
 	a.process, err = a.r.processes.Start(ctx, process.Command{
@@ -121,9 +127,13 @@ func (a *attempt) start(ctx context.Context) error {
 // pump begins to carry the engine's output to Redis. The pipes are drained
 // even when the writer has given up, so that an engine never hangs on us.
 func (a *attempt) pump(ctx context.Context) {
-	a.writer = logstream.NewWriter(a.r.store, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
+	a.spool = logstream.NewSpool(a.r.store, a.lease, a.dir.spool(), a.r.o.SpoolBytes, a.log)
+	a.writer = logstream.NewWriter(a.spool, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
 	a.writer.Events(a.process.Events()) // so that a value to redact counts before it is printed
-	go func() { a.writing <- a.writer.Run(ctx) }()
+	spooling, unspool := context.WithCancel(ctx)
+	a.unspool = unspool
+	go a.background(ctx, a.writing, a.writer.Run)
+	go a.background(spooling, a.spooling, a.spool.Run)
 	for _, read := range []func() error{
 		func() error { return a.writer.Pump(execution.Stdout, a.process.Stdout()) },
 		func() error { return a.writer.Pump(execution.Stderr, a.process.Stderr()) },
@@ -137,6 +147,15 @@ func (a *attempt) pump(ctx context.Context) {
 	}
 }
 
+// background runs a part of the pump. A refused write means that the engine must end.
+func (a *attempt) background(ctx context.Context, ended chan<- error, run func(context.Context) error) {
+	err := run(ctx)
+	if errors.Is(err, execution.ErrFenced) {
+		a.stop(causeFenced)
+	}
+	ended <- err
+}
+
 // watch waits until nothing of the engine is left, and ends it when there is a
 // cause to. It returns the one cause, if any: what happens after the engine has
 // exited by itself is none.
@@ -147,7 +166,7 @@ func (a *attempt) watch(ctx context.Context) cause {
 	interrupt.Stop()
 	defer interrupt.Stop()
 
-	why, drain, exited, fenced := causeNone, a.r.drain, a.process.Exited(), a.writing
+	why, drain, exited := causeNone, a.r.drain, a.process.Exited()
 	grace := a.grace
 	end := func(c cause, grace time.Duration) {
 		if why == causeNone && exited != nil {
@@ -170,14 +189,6 @@ func (a *attempt) watch(ctx context.Context) cause {
 				a.process.Terminate(0)
 			}
 			end(c, grace)
-		case err := <-fenced:
-			// The writer ends before Close only when its writes are refused.
-			fenced = nil
-			a.writing <- err
-			if errors.Is(err, execution.ErrFenced) {
-				why = causeFenced
-				a.process.Terminate(0)
-			}
 		case <-drain:
 			drain = nil
 			var wait time.Duration
@@ -198,24 +209,43 @@ func (a *attempt) stop(c cause) {
 	}
 }
 
-// finish takes what the engine left: the rest of its output and its files.
-func (a *attempt) finish(ctx context.Context) {
+// finish takes what the engine left: the rest of its output and its files. It
+// returns when all of the log is stored. The error says that it is not: fenced,
+// or a drain that ran out of time while Redis was away.
+func (a *attempt) finish(ctx context.Context) error {
 	a.pumps.Wait()
 	a.dir.artifacts = a.collect(ctx)
 	a.writer.Close()
-	if err := <-a.writing; err != nil && !errors.Is(err, execution.ErrFenced) {
-		a.log.ErrorContext(ctx, "the end of the log was not stored", "error", err)
+	err := <-a.writing
+	a.spool.Close()
+	defer a.unspool()
+	var kept error
+	select {
+	case kept = <-a.spooling:
+	case <-a.r.giveUp:
+		a.unspool()
+		kept = <-a.spooling // from here on, nobody but the next process touches the file
 	}
+	if errors.Is(kept, context.Canceled) {
+		kept = errNotStored
+	}
+	return errors.Join(err, kept)
 }
+
+var errNotStored = errors.New("the end of the log is still on disk")
 
 // settle writes the outcome, for as long as it takes: without it the execution
 // would be "running" with nothing running.
 func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	var dispatch int
-	err := a.r.retry(ctx, a.log, "settle", nil, func() (err error) {
+	err := a.r.retry(ctx, a.log, "settle", a.r.giveUp, func() (err error) {
 		dispatch, err = a.r.store.Settle(ctx, a.lease, s)
 		return err
 	})
+	if err != nil && !final(err) {
+		a.leave(ctx, s)
+		return
+	}
 	if err != nil {
 		a.log.ErrorContext(ctx, "not settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "error", err)
 		return
@@ -228,6 +258,17 @@ func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	if err := a.r.tasks.Enqueue(ctx, execution.TicketFor(a.lease.ID, &a.spec, dispatch, s.Backoff)); err != nil {
 		a.log.WarnContext(ctx, "task not enqueued; the reaper will", "error", err)
 	}
+}
+
+// leave puts an outcome that Redis did not take in time on disk, with the end
+// of the log: the next process on this disk settles it (see Recover).
+func (a *attempt) leave(ctx context.Context, s redisstore.Settlement) {
+	a.dir.left = true
+	if err := a.dir.saveSettlement(s); err != nil {
+		a.log.ErrorContext(ctx, "the outcome could not be kept on disk", "status", s.Outcome.Status, "error", err)
+		return
+	}
+	a.log.WarnContext(ctx, "Redis is away: the outcome waits on disk for the next worker here", "status", s.Outcome.Status)
 }
 
 func (a *attempt) logBytes() int64 {

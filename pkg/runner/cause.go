@@ -22,6 +22,9 @@ func (c cause) String() string {
 // settleMargin is kept back from a drain for settling after the engine is gone.
 const settleMargin = 3 * time.Second
 
+// saveMargin is kept back for writing to disk what Redis did not take.
+const saveMargin = time.Second
+
 // drainPlan divides a worker's drain: engines may end by themselves for wait,
 // and are then interrupted with grace, so that settling still fits.
 func drainPlan(drain, grace time.Duration) (wait, shorter time.Duration) {

@@ -20,6 +20,7 @@ type Store interface {
 	Claim(ctx context.Context, id execution.ID, worker, token string) (redisstore.Claimed, error)
 	Renew(ctx context.Context, leases []execution.Lease) (map[execution.ID]redisstore.Renewal, error)
 	Settle(ctx context.Context, l execution.Lease, s redisstore.Settlement) (dispatch int, err error)
+	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 }
 
 // Catalog turns a spec into what the worker starts: engine.
@@ -51,6 +52,7 @@ type Options struct {
 	Grace          time.Duration // CANCEL_GRACE, where the catalog says nothing else
 	DrainTimeout   time.Duration // from Drain to the platform's SIGKILL, less a margin
 	RenewEvery     time.Duration // a third of the lease
+	SpoolBytes     int64         // SPOOL_MAX_BYTES: output of one attempt on disk while Redis is away
 	ArtifactLimits artifact.Limits
 	Lookup         func(string) (string, bool) // the worker's environment, for secrets
 	Logger         *slog.Logger
@@ -66,27 +68,40 @@ type Runner struct {
 	artifacts artifact.Store
 	tasks     Tasks
 
-	slots chan struct{}
-	drain chan struct{} // closed by Drain
-	once  sync.Once
+	slots  chan struct{}
+	drain  chan struct{} // closed by Drain
+	giveUp chan struct{} // closed shortly before DrainTimeout: what is not in Redis by then stays on disk
+	once   sync.Once
+	disk   *disk
 
 	mu     sync.Mutex // guards active
 	active map[execution.ID]*attempt
 }
 
-// New makes a Runner.
-func New(store Store, catalog Catalog, processes Processes, artifacts artifact.Store, tasks Tasks, o Options) *Runner {
+// New makes a Runner, and its folder below Workdir. Close it.
+func New(store Store, catalog Catalog, processes Processes, artifacts artifact.Store, tasks Tasks, o Options) (*Runner, error) {
 	if o.RenewEvery <= 0 {
 		o.RenewEvery = 4 * time.Second
 	}
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Runner{
-		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks,
-		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), active: map[execution.ID]*attempt{},
+	if o.SpoolBytes <= 0 {
+		o.SpoolBytes = 256 << 20
 	}
+	d, err := openDisk(o.Workdir)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{
+		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks, disk: d,
+		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), giveUp: make(chan struct{}), active: map[execution.ID]*attempt{},
+	}, nil
 }
+
+// Close gives the runner's folder back, once every Handle has returned. What
+// could not be settled stays in it for the next process on this disk.
+func (r *Runner) Close() error { return r.disk.close() }
 
 // Run renews the leases of all attempts until ctx ends. Its context must
 // outlive every Handle.
@@ -146,7 +161,12 @@ func (r *Runner) stop(id execution.ID, c cause) {
 // Drain makes Handle take nothing new and gives what runs as much of
 // DrainTimeout as ending it properly leaves; then engines are interrupted. It
 // returns at once: the drain is over when every Handle has returned.
-func (r *Runner) Drain() { r.once.Do(func() { close(r.drain) }) }
+func (r *Runner) Drain() {
+	r.once.Do(func() {
+		close(r.drain)
+		time.AfterFunc(max(0, r.o.DrainTimeout-saveMargin), func() { close(r.giveUp) })
+	})
+}
 
 // Active counts the attempts that run.
 func (r *Runner) Active() int {

@@ -64,6 +64,7 @@ func (l *line) State(_ context.Context, t execution.Ticket) (queue.State, error)
 // worker is a runner with everything real but Asynq.
 type worker struct {
 	*runner.Runner
+	close func()
 	t     *testing.T
 	store *redisstore.Store
 	srv   *redistest.Server
@@ -93,7 +94,15 @@ func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, chan
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: o.Slots})
 	l := &line{states: map[execution.ID]queue.State{}}
-	w := &worker{Runner: runner.New(store, scripts{secrets: []string{"hunter2-very-secret"}}, pool, files, l, o), t: t, store: store, srv: srv, line: l, files: files}
+	r, err := runner.New(store, scripts{secrets: []string{"hunter2-very-secret"}}, pool, files, l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &worker{Runner: r, close: sync.OnceFunc(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("close runner: %v", err)
+		}
+	}), t: t, store: store, srv: srv, line: l, files: files}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
@@ -103,6 +112,7 @@ func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, chan
 		if err := pool.Close(context.Background()); err != nil {
 			t.Errorf("close pool: %v", err)
 		}
+		w.close()
 	})
 	return w
 }
@@ -371,6 +381,59 @@ func TestAnOutageOfRedisKillsNobodyAndLosesNothing(t *testing.T) {
 	if got := w.log(id, execution.Stdout); got != want {
 		t.Errorf("log is %q", got)
 	}
+}
+
+func TestAnOutcomeThatRedisDidNotTakeInTimeIsSettledByTheNextWorkerOnTheDisk(t *testing.T) {
+	srv := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	store := redistest.Open(t, srv, redisstore.Options{LeaseTicks: 30})
+	folder := t.TempDir()
+	onDisk := func(o *runner.Options) { o.Workdir, o.DrainTimeout = folder, 5*time.Second }
+	first := workerOn(t, store, srv, onDisk)
+	id := first.submit(`for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.05; done; echo '{"n":10}' > "$EXECUTION_RESULT_FILE"`, nil)
+	handled := make(chan struct{})
+	go func() { first.Handle(context.Background(), id); close(handled) }()
+	first.awaitLog(id, "line 2")
+	srv.Kill()
+	first.Drain()
+	<-handled // although Redis never answered
+	first.close()
+	srv.Start()
+	// The client's pool asks again only after a moment.
+	for r, err := store.Get(t.Context(), id); err != nil || r.Status != execution.Running; r, err = store.Get(t.Context(), id) {
+		if err == nil {
+			t.Fatalf("before the recovery it is %s", r.Status)
+		}
+	}
+	second := workerOn(t, store, srv, onDisk)
+	if err := second.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := second.get(id)
+	check(t, r, execution.Completed, execution.ReasonExited, "")
+	if got := second.log(id, execution.Stdout); got != "line 1\nline 2\nline 3\nline 4\nline 5\nline 6\nline 7\nline 8\nline 9\nline 10\n" || string(r.Result) != `{"n":10}` {
+		t.Errorf("log is %q, result %s", got, r.Result)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 { // its own
+		t.Errorf("left on disk: %v, %v", entries, err)
+	}
+}
+
+func TestALivingWorkersFolderIsLeftAlone(t *testing.T) {
+	folder := t.TempDir()
+	onDisk := func(o *runner.Options) { o.Workdir = folder }
+	first := newWorker(t, onDisk)
+	id := first.submit(`echo ready; sleep 60`, nil)
+	wait := first.start(id)
+	first.awaitLog(id, "ready")
+	second := workerOn(t, first.store, first.srv, onDisk)
+	if err := second.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := first.get(id); r.Status != execution.Running {
+		t.Errorf("it is %s", r.Status)
+	}
+	first.Cancel(id)
+	wait()
 }
 
 // processesOf finds what still carries the execution's id in its environment.

@@ -3,7 +3,6 @@ package runner
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,34 +11,21 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
-// workdir is the place of one attempt on the worker's disk:
-//
-//	<base>/<id>.<attempt>/work         the engine's cwd, unless its catalog entry names one
-//	<base>/<id>.<attempt>/outputs      EXECUTION_OUTPUT_DIR
-//	<base>/<id>.<attempt>/result.json  EXECUTION_RESULT_FILE
+// workdir is the place of one attempt on the worker's disk; disk says where.
 type workdir struct {
 	root, cwd string
 	artifacts kept
+	left      bool // for the next process: not to be removed
 }
 
-func makeWorkdir(base string, l execution.Lease, cwd string) (workdir, error) {
-	w := workdir{root: filepath.Join(base, string(l.ID)+"."+strconv.Itoa(l.Attempt)), cwd: cwd}
-	if cwd == "" {
-		w.cwd = filepath.Join(w.root, "work")
-	}
-	for _, dir := range []string{w.outputs(), filepath.Join(w.root, "work")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return workdir{}, fmt.Errorf("make the workdir (the setting WORKDIR): %w", err)
-		}
-	}
-	return w, nil
-}
-
-func (w workdir) outputs() string { return filepath.Join(w.root, "outputs") }
-func (w workdir) result() string  { return filepath.Join(w.root, "result.json") }
+func (w workdir) outputs() string    { return filepath.Join(w.root, "outputs") }
+func (w workdir) result() string     { return filepath.Join(w.root, "result.json") }
+func (w workdir) spool() string      { return filepath.Join(w.root, "spool") }
+func (w workdir) note() string       { return filepath.Join(w.root, "attempt.json") }
+func (w workdir) settlement() string { return filepath.Join(w.root, "settlement.json") }
 
 func (w workdir) remove() error {
-	if w.root == "" {
+	if w.root == "" || w.left {
 		return nil
 	}
 	return os.RemoveAll(w.root)
