@@ -25,6 +25,10 @@ const settleMargin = 3 * time.Second
 // saveMargin is kept back for writing to disk what Redis did not take.
 const saveMargin = time.Second
 
+// settleLeast is given to settling even where DRAIN_TIMEOUT leaves nothing: the
+// engines are gone by then, and an answer from Redis is a matter of milliseconds.
+const settleLeast = 2 * time.Second
+
 // drainPlan divides a worker's drain: engines may end by themselves for wait,
 // and are then interrupted with grace, so that settling still fits.
 func drainPlan(drain, grace time.Duration) (wait, shorter time.Duration) {

@@ -164,7 +164,7 @@ func (r *Runner) stop(id execution.ID, c cause) {
 func (r *Runner) Drain() {
 	r.once.Do(func() {
 		close(r.drain)
-		time.AfterFunc(max(0, r.o.DrainTimeout-saveMargin), func() { close(r.giveUp) })
+		time.AfterFunc(max(settleLeast, r.o.DrainTimeout-saveMargin), func() { close(r.giveUp) })
 	})
 }
 
