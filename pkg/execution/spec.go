@@ -38,13 +38,15 @@ type Spec struct {
 	Input json.RawMessage   `json:"input,omitempty"` // to the engine's stdin
 	Env   map[string]string `json:"env,omitempty"`   // only names that the catalog allows
 
-	TimeoutSeconds int64             `json:"timeout_seconds"`         // from process start
-	DelaySeconds   int64             `json:"delay_seconds,omitempty"` // not before this long after creation
-	Queue          string            `json:"queue"`
-	Labels         map[string]string `json:"labels,omitempty"`
-	MaxAttempts    int               `json:"max_attempts"`
-	OnInterrupt    OnInterrupt       `json:"on_interrupt"`
-	WebhookURL     string            `json:"webhook_url,omitempty"`
+	TimeoutSeconds int64 `json:"timeout_seconds"`         // from process start
+	DelaySeconds   int64 `json:"delay_seconds,omitempty"` // not before this long after creation
+	// QueueTimeoutSeconds is how long it may wait in line from when it may run; 0 is for ever.
+	QueueTimeoutSeconds int64             `json:"queue_timeout_seconds,omitempty"`
+	Queue               string            `json:"queue"`
+	Labels              map[string]string `json:"labels,omitempty"`
+	MaxAttempts         int               `json:"max_attempts"`
+	OnInterrupt         OnInterrupt       `json:"on_interrupt"`
+	WebhookURL          string            `json:"webhook_url,omitempty"`
 }
 
 // Timeout is TimeoutSeconds as a duration.
@@ -61,7 +63,7 @@ func (s *Spec) Name() string {
 // Limits bound a Spec. Every one is a documented setting or constant.
 type Limits struct {
 	MaxTimeout  time.Duration // MAX_EXECUTION_DURATION
-	MaxDelay    time.Duration
+	MaxDelay    time.Duration // of delay_seconds and queue_timeout_seconds
 	MaxArgs     int
 	MaxArgBytes int // of one argument; Linux itself refuses one above 128 KiB
 	MaxInput    int // bytes of input JSON
@@ -122,6 +124,9 @@ func (s *Spec) Validate(l Limits) error {
 	}
 	if limit := int64(l.MaxDelay / time.Second); s.DelaySeconds < 0 || s.DelaySeconds > limit {
 		p.addf("delay_seconds", "must be between 0 and %d", limit)
+	}
+	if limit := int64(l.MaxDelay / time.Second); s.QueueTimeoutSeconds < 0 || s.QueueTimeoutSeconds > limit {
+		p.addf("queue_timeout_seconds", "must be between 0 (no limit) and %d", limit)
 	}
 	if !contains(Queues, s.Queue) {
 		p.addf("queue", "must be one of %s", strings.Join(Queues, ", "))

@@ -36,7 +36,7 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
 		(s.o.MaxQueue + s.partitions - 1) / s.partitions,
 		spec.WebhookURL, idem, digest(string(body)), s.o.IdempotencyTTL.Milliseconds(),
-		randomToken(),
+		randomToken(), spec.QueueTimeoutSeconds * 1000,
 	}
 	for k, v := range spec.Labels {
 		args = append(args, k+"="+v)

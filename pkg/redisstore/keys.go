@@ -15,6 +15,7 @@ import (
 //	lh:{p0}:ev:<id>            stream  by retention     events in batches: entry <last number>-0, fields n, enc, data
 //	lh:{p0}:idem:<hash>        string  IDEMPOTENCY_TTL  "<id> <hash of spec>"
 //	lh:{p0}:q:<queue>          zset    members leave    queued ids by the instant from which they may run (ms)
+//	lh:{p0}:late               zset    members leave    queued ids by the instant at which they have waited too long (ms)
 //	lh:{p0}:run                zset    members leave    running ids by the tick at which their lease ends
 //	lh:{p0}:done               zset    members leave    ended ids by the instant at which retention takes them (ms)
 //	lh:{p0}:status:<status>    zset    by retention     ids by creation (ms)
@@ -59,6 +60,7 @@ func recordKey(prefix string, id execution.ID) string { return prefix + "x:" + s
 func eventsKey(prefix string, id execution.ID) string { return prefix + "ev:" + string(id) }
 func hookKey(prefix string, id execution.ID) string   { return prefix + "hook:" + string(id) }
 func queueKey(prefix, queue string) string            { return prefix + "q:" + queue }
+func lateKey(prefix string) string                    { return prefix + "late" }
 func runKey(prefix string) string                     { return prefix + "run" }
 func doneKey(prefix string) string                    { return prefix + "done" }
 func hooksKey(prefix string) string                   { return prefix + "hooks" }

@@ -131,6 +131,12 @@ func (s *Store) HeadOfLine(ctx context.Context, limit int, ms int64) ([]Waiting,
 	return waiting, nil
 }
 
+// Overdue lists up to limit queued executions that have waited for longer than
+// their queue timeout.
+func (s *Store) Overdue(ctx context.Context, limit int) ([]execution.ID, error) {
+	return s.due(ctx, lateKey, limit)
+}
+
 // Redispatch takes the next dispatch number for a queued execution whose task
 // with number dispatch is missing; 0 when that is no longer so.
 func (s *Store) Redispatch(ctx context.Context, id execution.ID, dispatch int) (int, error) {

@@ -11,21 +11,27 @@ import (
 
 // Expired lists up to limit executions whose retention is over, oldest first.
 func (s *Store) Expired(ctx context.Context, limit int) ([]execution.ID, error) {
+	return s.due(ctx, doneKey, limit)
+}
+
+// due lists up to limit members per partition of an index by instant whose
+// instant has come, oldest first.
+func (s *Store) due(ctx context.Context, index func(prefix string) string, limit int) ([]execution.ID, error) {
 	now, err := s.rdb.Time(ctx).Result()
 	if err != nil {
 		return nil, wrap("read time", err)
 	}
-	var expired []execution.ID
+	var due []execution.ID
 	for _, p := range s.prefixes() {
-		ids, err := s.rdb.ZRangeByScore(ctx, doneKey(p), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(millis(now), 10), Count: int64(limit)}).Result()
+		ids, err := s.rdb.ZRangeByScore(ctx, index(p), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(millis(now), 10), Count: int64(limit)}).Result()
 		if err != nil {
-			return nil, wrap("read expired", err)
+			return nil, wrap("read what is due", err)
 		}
 		for _, id := range ids {
-			expired = append(expired, execution.ID(id))
+			due = append(due, execution.ID(id))
 		}
 	}
-	return expired, nil
+	return due, nil
 }
 
 // Purge takes an execution whose retention is over out of Redis: record,

@@ -21,6 +21,8 @@ type Ledger interface {
 	Settle(ctx context.Context, l execution.Lease, s redisstore.Settlement) (dispatch int, err error)
 	HeadOfLine(ctx context.Context, limit int, ms int64) ([]redisstore.Waiting, error)
 	Redispatch(ctx context.Context, id execution.ID, dispatch int) (int, error)
+	Overdue(ctx context.Context, limit int) ([]execution.ID, error)
+	Abandon(ctx context.Context, id execution.ID, o execution.Outcome) (bool, error)
 	Expired(ctx context.Context, limit int) ([]execution.ID, error)
 	Purge(ctx context.Context, id execution.ID) error
 }
@@ -95,7 +97,7 @@ func (p *Reaper) round(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	return errors.Join(p.lost(ctx), p.missing(ctx), p.expired(ctx))
+	return errors.Join(p.lost(ctx), p.overdue(ctx), p.missing(ctx), p.expired(ctx))
 }
 
 // lost settles attempts whose lease has run out.
@@ -191,6 +193,24 @@ func (p *Reaper) redispatch(ctx context.Context, w redisstore.Waiting) error {
 	}
 	p.log.WarnContext(ctx, "task was missing; dispatched again", "execution_id", w.ID, "dispatch", n)
 	return p.line.Enqueue(ctx, execution.TicketFor(w.ID, &r.Spec, n, 0))
+}
+
+// overdue ends what has waited in line for longer than its caller wanted.
+func (p *Reaper) overdue(ctx context.Context) error {
+	ids, err := p.ledger.Overdue(ctx, reapMost)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		o := execution.Outcome{
+			Status: execution.Timeout, Reason: execution.ReasonQueueWait,
+			Message: "waited in line for longer than its queue_timeout_seconds; it never ran: add workers, or raise it",
+		}
+		if _, err := p.ledger.Abandon(ctx, id, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expired takes executions whose retention is over out of the artifact store

@@ -122,6 +122,23 @@ func TestATaskThatAsynqLostIsDispatchedAgain(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsTooLongInLineIsToldSo(t *testing.T) {
+	store, _ := redistest.Store(t, redisstore.Options{})
+	late := place(t, store, func(s *execution.Spec) { s.QueueTimeoutSeconds = 1 })
+	patient := place(t, store, nil)
+	running := place(t, store, func(s *execution.Spec) { s.QueueTimeoutSeconds = 1 })
+	if _, err := store.Claim(t.Context(), running, "w", redisstore.NewToken()); err != nil {
+		t.Fatal(err)
+	}
+	l := &line{states: map[execution.ID]queue.State{late: queue.Waiting, patient: queue.Waiting}}
+	reap(t, store, l, &noFiles{}, func() bool { return status(t, store, late) != execution.Queued })
+	r, _ := store.Get(t.Context(), late)
+	check(t, r, execution.Timeout, execution.ReasonQueueWait, "queue_timeout_seconds")
+	if a, b := status(t, store, patient), status(t, store, running); a != execution.Queued || b != execution.Running {
+		t.Errorf("the others are %s and %s", a, b)
+	}
+}
+
 func TestWhatIsPastItsRetentionIsTakenOut(t *testing.T) {
 	store, srv := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
 	id := place(t, store, nil)

@@ -9,6 +9,7 @@ local attempt = tonumber(r[3]) + 1
 redis.call('HSET', rec, 'status', 'running', 'attempt', int(attempt), 'token', ARGV[3], 'worker', ARGV[4],
   'started', int(now), 'batch', '0')
 redis.call('ZREM', prefix .. 'q:' .. r[4], id)
+redis.call('ZREM', prefix .. 'late', id)
 redis.call('ZADD', prefix .. 'run', int(tick() + tonumber(ARGV[5])), id)
 move('queued', 'running', r[5])
 emit('status', attempt, '{"status":"running","attempt":' .. int(attempt) .. ',"worker":' .. ARGV[6] .. '}')

@@ -31,6 +31,7 @@ local function finish(from, status, outcome, ending, result, retention)
   if result ~= '' then redis.call('HSET', rec, 'result', result) end
   redis.call('ZREM', prefix .. 'run', id)
   redis.call('ZREM', prefix .. 'q:' .. r[3], id)
+  redis.call('ZREM', prefix .. 'late', id)
   move(from, status, r[1])
   redis.call('ZADD', prefix .. 'done', int(now + tonumber(retention)), id)
   if r[4] then redis.call('ZADD', prefix .. 'hooks', int(now), id) end

@@ -2,7 +2,7 @@
 -- ARGV[3] spec JSON   ARGV[4] queue   ARGV[5] name   ARGV[6] delay ms
 -- ARGV[7] limit on queued executions of this partition, 0 for none
 -- ARGV[8] webhook url or ''   ARGV[9] idempotency key's hash or ''   ARGV[10] hash of the spec   ARGV[11] its TTL ms
--- ARGV[12] nonce of this call   ARGV[13...] labels as k=v
+-- ARGV[12] nonce of this call   ARGV[13] ms that it may wait in line, 0 = for ever   ARGV[14...] labels as k=v
 -- Returns {'new', created, place in the partition's line} | {'known', id} | {'reused'} | {'full', queued}
 local idem = prefix .. 'idem:' .. ARGV[9]
 if ARGV[9] ~= '' then
@@ -30,7 +30,8 @@ if ARGV[8] ~= '' then redis.call('HSET', rec, 'hook', ARGV[8]) end
 redis.call('ZADD', prefix .. 'q:' .. ARGV[4], int(eligible), id)
 redis.call('ZADD', prefix .. 'status:queued', int(now), id)
 redis.call('ZADD', prefix .. 'name:' .. ARGV[5], int(now), id)
-for i = 13, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
+if tonumber(ARGV[13]) > 0 then redis.call('ZADD', prefix .. 'late', int(eligible + tonumber(ARGV[13])), id) end
+for i = 14, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
 if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
 emit('status', 0, '{"status":"queued","queue":"' .. ARGV[4] .. '"}')
 return {'new', int(now), place()}
