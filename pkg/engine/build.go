@@ -72,6 +72,8 @@ func (b *builder) common(key, name string, f *common) *entry {
 		timeout:    time.Duration(cmp.Or(f.Timeout, d.Timeout)),
 		maxTimeout: time.Duration(cmp.Or(f.MaxTimeout, d.MaxTimeout)),
 		grace:      time.Duration(cmp.Or(f.Grace, d.Grace)),
+		stalled:    time.Duration(cmp.Or(f.Stalled, d.Stalled)),
+		progress:   time.Duration(cmp.Or(f.Progress, d.Progress)),
 		queue:      cmp.Or(f.Queue, d.Queue), maxAttempts: cmp.Or(f.MaxAttempts, d.MaxAttempts),
 		onInterrupt: execution.OnInterrupt(cmp.Or(f.OnInterrupt, d.OnInterrupt)),
 		limits:      mergeLimits(f.Limits, d.Limits),

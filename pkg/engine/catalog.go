@@ -50,6 +50,8 @@ type entry struct {
 	timeout     time.Duration
 	maxTimeout  time.Duration
 	grace       time.Duration // 0: the worker's CANCEL_GRACE
+	stalled     time.Duration // 0: off
+	progress    time.Duration // 0: off
 	queue       string
 	limits      Limits
 	maxAttempts int

@@ -23,6 +23,8 @@ type defaultsFile struct {
 	Timeout     seconds     `yaml:"timeout"`
 	MaxTimeout  seconds     `yaml:"max_timeout"`
 	Grace       seconds     `yaml:"grace"`
+	Stalled     seconds     `yaml:"stalled_after"`
+	Progress    seconds     `yaml:"progress_timeout"`
 	Queue       string      `yaml:"queue"`
 	MaxAttempts int         `yaml:"max_attempts"`
 	OnInterrupt string      `yaml:"on_interrupt"`

@@ -22,6 +22,9 @@ type Launch struct {
 	Secrets []string      // values to redact from everything the engine says
 	Grace   time.Duration // between SIGTERM and SIGKILL; 0 is the worker's CANCEL_GRACE
 	Limits  Limits
+
+	StalledAfter    time.Duration // silence after which a stalled event tells of it; 0: never
+	ProgressTimeout time.Duration // the most between two progress events; 0: no such limit
 }
 
 // ErrUnknown says that the worker's catalog has no such engine or command:
@@ -49,7 +52,7 @@ func (c *Catalog) Launch(spec *execution.Spec, lookup func(string) (string, bool
 	if len(p) > 0 {
 		return nil, p.err()
 	}
-	l := &Launch{Dir: e.cwd, Grace: e.grace, Limits: e.limits, Stdin: spec.Input}
+	l := &Launch{Dir: e.cwd, Grace: e.grace, Limits: e.limits, Stdin: spec.Input, StalledAfter: e.stalled, ProgressTimeout: e.progress}
 	env, err := e.environ(spec, lookup, l)
 	if err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ const (
 	EventProgress EventType = "progress"
 	EventAgent    EventType = "agent"
 	EventArtifact EventType = "artifact"
+	EventStalled  EventType = "stalled"
 	EventGap      EventType = "gap"
 	EventEnd      EventType = "end"
 )

@@ -66,6 +66,7 @@ const (
 	ReasonExitCode    Reason = "exit_code"       // [failed] the engine's own non-zero exit
 	ReasonSignal      Reason = "signal"          // [failed] a signal that was not ours
 	ReasonTimeout     Reason = "timeout"         // [timeout] ran past its deadline
+	ReasonNoProgress  Reason = "no_progress"     // [timeout] declared no progress for too long
 	ReasonQueueWait   Reason = "queue_timeout"   // [timeout] waited in line too long
 	ReasonCancelled   Reason = "cancelled"       // [cancelled] on request
 	ReasonStartFailed Reason = "start_failed"    // [error] the engine could not be started

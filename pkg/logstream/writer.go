@@ -74,7 +74,9 @@ type Writer struct {
 	closed bool    // by Close
 	err    error   // Run gave up: what comes from now on is discarded
 	stats  Stats
-	tails  [3]tail // by Stream; [NoStream] is unused
+	output time.Time // of the newest bytes
+	moved  time.Time // of the newest progress event
+	tails  [3]tail   // by Stream; [NoStream] is unused
 }
 
 // NewWriter makes a Writer for the attempt that lease stands for. Nothing is
@@ -110,6 +112,9 @@ func (w *Writer) Emit(e execution.Event) error {
 		return w.err
 	case w.closed:
 		return errClosed
+	}
+	if e.Type == execution.EventProgress {
+		w.moved = time.Now()
 	}
 	w.queue.add(&e)
 	w.signal()
@@ -161,6 +166,7 @@ func (w *Writer) push(s execution.Stream, since time.Time, parts ...[]byte) {
 		return
 	}
 	stamp := w.o.Now()
+	w.output = time.Now()
 	for _, p := range parts {
 		w.stats.LogBytes += int64(len(p))
 		w.tails[s].add(p)
@@ -185,6 +191,14 @@ func (w *Writer) Stats() Stats {
 	s := w.stats
 	s.Held = w.queue.held + w.flight
 	return s
+}
+
+// Activity tells when the engine last wrote to stdout or stderr, and when it
+// last declared progress; zero where it never has.
+func (w *Writer) Activity() (output, progress time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.output, w.moved
 }
 
 // Tail is the end of stderr, or of stdout where stderr is empty: what an

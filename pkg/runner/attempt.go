@@ -28,6 +28,7 @@ type attempt struct {
 	dir      workdir
 	process  *process.Process
 	grace    time.Duration
+	clocks   clocks
 	redactor *logstream.Redactor
 	writer   *logstream.Writer
 	spool    *logstream.Spool
@@ -104,6 +105,7 @@ func (a *attempt) start(ctx context.Context) error {
 	if a.grace = launch.Grace; a.grace <= 0 {
 		a.grace = a.r.o.Grace
 	}
+	a.clocks = clocks{stalledAfter: launch.StalledAfter, progressTimeout: launch.ProgressTimeout}
 	if a.dir, err = a.r.disk.workdir(a.note(), launch.Dir); err != nil {
 		return err
 	}
@@ -166,6 +168,8 @@ func (a *attempt) watch(ctx context.Context) cause {
 	interrupt.Stop()
 	defer interrupt.Stop()
 
+	idle, stop := a.clocks.start(a.process.StartedAt())
+	defer stop()
 	why, drain, exited := causeNone, a.r.drain, a.process.Exited()
 	grace := a.grace
 	end := func(c cause, grace time.Duration) {
@@ -189,6 +193,14 @@ func (a *attempt) watch(ctx context.Context) cause {
 				a.process.Terminate(0)
 			}
 			end(c, grace)
+		case now := <-idle:
+			stalled, stuck := a.clocks.look(now, a.writer.Activity)
+			if stalled > 0 && exited != nil {
+				a.tellStalled(ctx, stalled)
+			}
+			if stuck {
+				end(causeIdle, grace)
+			}
 		case <-drain:
 			drain = nil
 			var wait time.Duration

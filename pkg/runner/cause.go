@@ -11,12 +11,13 @@ const (
 	causeTimeout         // ran past its deadline
 	causeCancel          // somebody asked
 	causeInterrupt       // this worker is told to stop
+	causeIdle            // declared no progress for too long
 	causeFenced          // the attempt no longer holds its execution
 )
 
 // String is for logs.
 func (c cause) String() string {
-	return [...]string{"none", "timeout", "cancel", "interrupt", "fenced"}[c]
+	return [...]string{"none", "timeout", "cancel", "interrupt", "no progress", "fenced"}[c]
 }
 
 // settleMargin is kept back from a drain for settling after the engine is gone.

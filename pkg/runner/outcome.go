@@ -78,6 +78,9 @@ func (a *attempt) outcome(why cause) redisstore.Settlement {
 	case causeTimeout:
 		o.Status, o.Reason = execution.Timeout, execution.ReasonTimeout
 		o.Message = fmt.Sprintf("ran past its timeout of %v and was ended; raise timeout_seconds (limit: MAX_EXECUTION_DURATION)", a.spec.Timeout())
+	case causeIdle:
+		o.Status, o.Reason = execution.Timeout, execution.ReasonNoProgress
+		o.Message = fmt.Sprintf("declared no progress for %v and was ended (progress_timeout in engines.yaml)", a.clocks.progressTimeout)
 	case causeCancel:
 		o.Status, o.Reason = execution.Cancelled, execution.ReasonCancelled
 		o.Message = "cancelled on request"

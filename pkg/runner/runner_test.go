@@ -29,7 +29,10 @@ func TestMain(m *testing.M) {
 }
 
 // scripts is a catalog whose every command is a shell script given as the only argument.
-type scripts struct{ secrets []string }
+type scripts struct {
+	secrets           []string
+	stalled, progress time.Duration
+}
 
 func (c scripts) Launch(s *execution.Spec, _ func(string) (string, bool)) (*engine.Launch, error) {
 	if s.Command == "missing" {
@@ -38,6 +41,7 @@ func (c scripts) Launch(s *execution.Spec, _ func(string) (string, bool)) (*engi
 	return &engine.Launch{
 		Path: "/bin/sh", Args: append([]string{"-c"}, s.Args...), Stdin: s.Input, Secrets: c.secrets,
 		Env: []string{"PATH=/usr/bin:/bin"}, Grace: 500 * time.Millisecond,
+		StalledAfter: c.stalled, ProgressTimeout: c.progress,
 	}, nil
 }
 
@@ -94,7 +98,7 @@ func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, chan
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: o.Slots})
 	l := &line{states: map[execution.ID]queue.State{}}
-	r, err := runner.New(store, scripts{secrets: []string{"hunter2-very-secret"}}, pool, files, l, o)
+	r, err := runner.New(store, idleScripts, pool, files, l, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,6 +278,25 @@ func TestEachWayToEndHasItsStatusAndReason(t *testing.T) {
 		r := w.run(`echo '{' > "$EXECUTION_RESULT_FILE"`, nil)
 		check(t, r, execution.Completed, execution.ReasonExited, "EXECUTION_RESULT_FILE holds no valid JSON")
 	})
+}
+
+// The idle clocks are long enough for every other test never to meet them.
+var idleScripts = scripts{secrets: []string{"hunter2-very-secret"}, stalled: 700 * time.Millisecond, progress: 8 * time.Second}
+
+func TestASilentEngineIsToldOfAndOneWithoutProgressIsEnded(t *testing.T) {
+	w := newWorker(t, nil)
+	id := w.submit(`echo '{"type":"progress","percent":1}' >&3; echo once; while :; do sleep 0.1; done`, nil)
+	r := w.start(id)()
+	check(t, r, execution.Timeout, execution.ReasonNoProgress, "progress_timeout")
+	var stalled []string
+	for _, e := range w.events(id) {
+		if e.Type == execution.EventStalled {
+			stalled = append(stalled, string(e.Data))
+		}
+	}
+	if len(stalled) != 1 { // one silence is told once
+		t.Errorf("stalled events: %v", stalled)
+	}
 }
 
 func TestCancelEndsTheWholeTree(t *testing.T) {
