@@ -19,6 +19,14 @@ type totals struct {
 	longest                   time.Duration // from the 202 to a terminal status
 }
 
+func (t *totals) add(o totals) {
+	t.executions += o.executions
+	t.lost += o.lost
+	t.doubled += o.doubled
+	t.bytes += o.bytes
+	t.longest = max(t.longest, o.longest)
+}
+
 // check waits until all has ended and holds the history against the promises.
 func (s *system) check(within time.Duration) totals {
 	s.t.Helper()
@@ -30,13 +38,14 @@ func (s *system) check(within time.Duration) totals {
 	if !comes(5*time.Second, func() bool { return len(s.processes()) == 0 }) {
 		s.t.Errorf("left running: %v", s.processes())
 	}
-	sum := totals{executions: len(stories)}
+	var sum totals
 	journal := s.byExecution()
 	for _, st := range stories {
-		for _, p := range s.checkStory(st, journal[string(st.id)], &sum) {
+		st.found = totals{executions: 1, longest: st.ended.Sub(st.accepted)}
+		for _, p := range s.checkStory(st, journal[string(st.id)], &st.found) {
 			s.t.Errorf("%s %v: %s", st.id, st.request.Args, p)
 		}
-		sum.longest = max(sum.longest, st.ended.Sub(st.accepted))
+		sum.add(st.found)
 	}
 	s.checkOnce()
 	s.checkKeys()
@@ -144,13 +153,21 @@ func (s *system) checkEngines(st *story, journal []lines.Entry, whole *recording
 				bad("it ran again, attempt %d, though it must not", e.Attempt)
 			}
 		case "overlap":
-			if !s.mayOverlap {
+			if !s.mayOverlap || st.request.OnInterrupt != "requeue" {
 				sum.doubled++
 				bad("attempt %d began (process %d, %s) while an earlier engine still lived", e.Attempt, e.PID, e.At.Format(time.StampMilli))
 			}
 		case "end":
 			// What a lost worker had not stored yet is gone with it; all else is kept.
 			if e.Attempt != st.final.Attempt || value(st.final.Reason) == execution.ReasonWorkerLost {
+				continue
+			}
+			if whole.missing > 0 {
+				wrote := int64(e.Size) * int64(e.Out+e.Err)
+				if kept, _ := whole.totals(); e.Attempt == 1 && kept+whole.missing != wrote {
+					sum.lost += int(wrote-kept-whole.missing) / e.Size
+					bad("the engine wrote %d bytes; %d were kept, and gaps tell of %d", wrote, kept, whole.missing)
+				}
 				continue
 			}
 			for stream, wrote := range map[string]int{"stdout": e.Out, "stderr": e.Err} {
@@ -167,6 +184,10 @@ func (s *system) checkEngines(st *story, journal []lines.Entry, whole *recording
 				}
 			}
 		}
+	}
+	switch reason := value(st.final.Reason); reason {
+	case execution.ReasonStartFailed, execution.ReasonUnknown, execution.ReasonInternal:
+		bad("it ended as %s (%s): %s", st.final.Status, reason, value(st.final.ErrorMessage))
 	}
 	if value(st.final.Reason) == execution.ReasonExited && len(journal) == 0 {
 		bad("it is completed, and no engine has run")

@@ -51,6 +51,7 @@ type story struct {
 	attempt  int
 	records  []*recording
 	problems []string
+	found    totals // by check
 }
 
 func newHistory(s *system) *history {
@@ -121,6 +122,14 @@ func (h *history) seenLines(id execution.ID) (n int) {
 	return n
 }
 
+// seenCursor is the number of the newest event that the first subscriber has seen.
+func (h *history) seenCursor(id execution.ID) execution.Cursor {
+	h.mu.Lock()
+	r := h.stories[id].records[0]
+	h.mu.Unlock()
+	return r.cursor()
+}
+
 // status asks once, and notes the answer; nil while nobody answers.
 func (h *history) status(id execution.ID) *api.Execution {
 	begin := time.Now()
@@ -170,19 +179,21 @@ func (h *history) note(id execution.ID, begin time.Time, e *api.Execution) {
 func equal(a, b *api.Time) bool { return a == b || a != nil && b != nil && a.Equal(b.Time) }
 
 // poll asks for everybody's status again and again: often while it runs, and
-// once in a while when it has ended, since nothing may change any more.
+// some of those that have ended, since nothing may change any more.
 func (h *history) poll() {
 	for round := 0; ; round++ {
-		asked := 0
-		for _, s := range h.all() {
-			h.mu.Lock()
-			ended := s.final != nil
-			h.mu.Unlock()
-			if ended && (round%10 != 0 || asked >= 30) {
-				continue
+		var open, ended []execution.ID
+		h.mu.Lock()
+		for id, s := range h.stories {
+			if s.final == nil {
+				open = append(open, id)
+			} else if len(ended) < 5 { // others each time: a map's order is random
+				ended = append(ended, id)
 			}
-			asked++
-			h.status(s.id)
+		}
+		h.mu.Unlock()
+		for _, id := range append(open, ended...) {
+			h.status(id)
 		}
 		select {
 		case <-h.ctx.Done():
@@ -255,4 +266,10 @@ func (h *history) processes() (found []string) {
 		}
 	}
 	return found
+}
+
+// carries says whether a process belongs to an execution.
+func carries(pid int, id string) bool {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && strings.Contains("\x00"+string(env), "\x00EXECUTION_ID="+id+"\x00")
 }

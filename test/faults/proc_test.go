@@ -77,7 +77,7 @@ func (p *proc) start(env ...string) {
 // awaitStarted waits until an API listens, or a worker takes tasks.
 func (p *proc) awaitStarted() {
 	p.s.t.Helper()
-	p.s.eventually(p.name+" has started", 30*time.Second, func() bool {
+	p.s.eventually(p.name+" has started", time.Minute, func() bool {
 		p.mustLive()
 		if p.kind == "worker" {
 			return p.logged(`"worker started"`)

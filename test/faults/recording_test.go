@@ -24,6 +24,7 @@ type recording struct {
 	status   execution.Status
 	ended    bool
 	gaps     int
+	missing  int64 // bytes that gap events say are missing, where they say so
 	outputs  map[output]*lines.Checker
 	attempt  int
 	problems []string
@@ -74,6 +75,7 @@ func (r *recording) take(e api.Event) {
 			r.bad("gap %s after event %d", e.Data, r.last)
 		}
 		r.gaps++
+		r.missing += g.Bytes
 		for _, c := range r.outputs {
 			c.Gap()
 		}

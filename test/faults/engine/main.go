@@ -130,7 +130,7 @@ func openJournal() *journal {
 		os.Exit(97)
 	}
 	attempt, _ := strconv.Atoi(os.Getenv("EXECUTION_ATTEMPT"))
-	return &journal{Entry: lines.Entry{ID: os.Getenv("EXECUTION_ID"), Attempt: attempt, PID: os.Getpid()}, f: f}
+	return &journal{Entry: lines.Entry{ID: os.Getenv("EXECUTION_ID"), Attempt: attempt, PID: os.Getpid(), Size: *size}, f: f}
 }
 
 // write appends one line in one write, which O_APPEND keeps whole.

@@ -11,5 +11,6 @@ type Entry struct {
 	At      time.Time `json:"at"`
 	Out     int       `json:"out"` // lines written whole
 	Err     int       `json:"err"`
+	Size    int       `json:"size"` // bytes of a line
 	Why     string    `json:"why,omitempty"`
 }
