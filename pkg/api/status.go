@@ -33,6 +33,8 @@ type Execution struct {
 	MaxAttempts int     `json:"max_attempts" example:"1"`
 	Worker      *string `json:"worker" doc:"Who runs or ran the newest attempt" example:"worker-1"`
 
+	PastAttempts []PastAttempt `json:"past_attempts" nullable:"false" doc:"Those after which it went back in line, oldest first"`
+
 	TimeoutSeconds    int64             `json:"timeout_seconds" example:"7200"`
 	Deadline          *Time             `json:"deadline" format:"date-time" doc:"When the running attempt will be stopped" example:"2025-01-07T21:11:15.001Z"`
 	CancelRequestedAt *Time             `json:"cancel_requested_at" format:"date-time"`
@@ -41,6 +43,17 @@ type Execution struct {
 	LastEvent         execution.Cursor  `json:"last_event" doc:"Number of the newest event: the cursor of ?after=" example:"41"`
 	LogBytes          int64             `json:"log_bytes" doc:"Bytes of stdout and stderr so far" example:"20480"`
 	Links             Links             `json:"links"`
+}
+
+// PastAttempt is one that did not end its execution: its worker was lost or
+// told to stop, and on_interrupt is requeue.
+type PastAttempt struct {
+	Attempt   int              `json:"attempt" example:"1"`
+	Worker    string           `json:"worker" example:"worker-1"`
+	StartedAt Time             `json:"started_at" format:"date-time"`
+	EndedAt   Time             `json:"ended_at" format:"date-time"`
+	Reason    execution.Reason `json:"reason" example:"worker_lost"`
+	Message   string           `json:"message" example:"the worker was told to stop"`
 }
 
 // List is the answer to GET /execute/list.

@@ -24,6 +24,7 @@ type Record struct {
 	LogBytes          int64           // bytes of stdout and stderr so far, all attempts
 	Progress          json.RawMessage // data of the newest progress event
 	Outcome           *Outcome        // nil until terminal
+	Past              []PastAttempt   // those after which it went back in line
 	Result            json.RawMessage // what the engine wrote to EXECUTION_RESULT_FILE
 }
 
@@ -36,6 +37,12 @@ func (r *Record) Duration(now time.Time) time.Duration {
 		now = r.EndedAt
 	}
 	return max(0, now.Sub(r.StartedAt))
+}
+
+// PastAttempt is one that did not end its execution.
+type PastAttempt struct {
+	StartedAt, EndedAt time.Time
+	Outcome            Outcome // what it would have ended as
 }
 
 // Outcome is the final fact about an execution: written once, by settle, and never changed.

@@ -106,7 +106,13 @@ func executionOf(rec *execution.Record, now time.Time) api.Execution {
 		Attempt:         rec.Attempt, MaxAttempts: spec.MaxAttempts, Worker: strPtr(rec.Worker),
 		TimeoutSeconds: spec.TimeoutSeconds, CancelRequestedAt: api.TimePtr(rec.CancelRequestedAt),
 		Progress: rec.Progress, Labels: spec.Labels, LastEvent: rec.Last, LogBytes: rec.LogBytes,
-		Links: api.LinksOf(rec.ID),
+		PastAttempts: []api.PastAttempt{}, Links: api.LinksOf(rec.ID),
+	}
+	for _, p := range rec.Past {
+		e.PastAttempts = append(e.PastAttempts, api.PastAttempt{
+			Attempt: p.Outcome.Attempt, Worker: p.Outcome.Worker, Reason: p.Outcome.Reason, Message: p.Outcome.Message,
+			StartedAt: api.Time{Time: p.StartedAt}, EndedAt: api.Time{Time: p.EndedAt},
+		})
 	}
 	if e.Labels == nil {
 		e.Labels = map[string]string{}

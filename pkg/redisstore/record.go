@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
@@ -15,7 +16,7 @@ import (
 //	spec queue status attempt token worker     what, where it stands, who holds it
 //	created eligible started ended cancel      instants
 //	last batch bytes progress                  the event stream: newest number, newest batch of the attempt, output
-//	outcome result                             how it ended
+//	outcome result past                        how it ended, and how earlier attempts did
 //	dispatch nonce settled hook                number of the Asynq task, create's and settle's marks against repetition, webhook
 
 // Get reads a record; an error of code NotFound when there is none.
@@ -51,6 +52,18 @@ func parseRecord(id execution.ID, f map[string]string) (*execution.Record, error
 		r.Outcome = &execution.Outcome{}
 		if err := json.Unmarshal([]byte(v), r.Outcome); err != nil {
 			return nil, fmt.Errorf("record %s holds an outcome that cannot be read: %w", id, err)
+		}
+	}
+	if v := f["past"]; v != "" {
+		var past []struct {
+			Started, Ended int64
+			Outcome        execution.Outcome
+		}
+		if err := json.Unmarshal([]byte("["+v+"]"), &past); err != nil {
+			return nil, fmt.Errorf("record %s holds attempts that cannot be read: %w", id, err)
+		}
+		for _, p := range past {
+			r.Past = append(r.Past, execution.PastAttempt{StartedAt: time.UnixMilli(p.Started).UTC(), EndedAt: time.UnixMilli(p.Ended).UTC(), Outcome: p.Outcome})
 		}
 	}
 	if v := f["progress"]; v != "" {

@@ -209,6 +209,9 @@ func TestAStaleAttemptIsFenced(t *testing.T) {
 	}
 	fresh := claim(t, st, id)
 	expect(t, "attempt", fresh.Attempt, 2)
+	if past := get(t, st, id).Past; len(past) != 1 || past[0].Outcome.Reason != execution.ReasonInterrupted || past[0].EndedAt.Before(past[0].StartedAt) {
+		t.Errorf("past attempts are %+v", past)
+	}
 	if err := st.Append(t.Context(), old, batch(2, "zombie")); !errors.Is(err, execution.ErrFenced) {
 		t.Errorf("append of the old attempt: %v", err)
 	}

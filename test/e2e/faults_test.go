@@ -126,7 +126,8 @@ func TestAKilledWorkerIsNoticedAndItsEnginesDieWithIt(t *testing.T) {
 	if e.Status != execution.Errored || value(e.Reason) != execution.ReasonWorkerLost {
 		t.Errorf("%s, %s", e.Status, value(e.Reason))
 	}
-	if e := a.wait(again); e.Status != execution.Completed || e.Attempt != 2 || a.text(again) != "attempt 1\nattempt 2\n" {
+	if e := a.wait(again); e.Status != execution.Completed || e.Attempt != 2 || a.text(again) != "attempt 1\nattempt 2\n" ||
+		len(e.PastAttempts) != 1 || e.PastAttempts[0].Reason != execution.ReasonWorkerLost {
 		t.Errorf("%s, attempt %d, %q", e.Status, e.Attempt, a.text(again))
 	}
 }

@@ -3,7 +3,7 @@
 -- ARGV[7] result JSON or ''   ARGV[8] retention ms   ARGV[9] '1': only if the lease has run out
 -- ARGV[10] ms to wait before the next attempt
 -- Returns {'ok', dispatch} | {'fenced', status or ''} | {'alive'}
-local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled')
+local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled', 'started', 'past')
 if not r[1] then return {'fenced', ''} end
 -- The same settle again, after a lost reply.
 if r[7] == ARGV[3] then return {'ok', r[6]} end
@@ -17,6 +17,10 @@ if ARGV[4] ~= 'queued' then
   finish('running', ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
   return {'ok', r[6]}
 end
+local past = '{"started":' .. (r[8] or '0') .. ',"ended":' .. int(now) .. ',"outcome":' .. ARGV[5] .. '}'
+if r[9] then past = r[9] .. ',' .. past end
+redis.call('HSET', rec, 'past', past)
+redis.call('HDEL', rec, 'started')
 local eligible = int(now + tonumber(ARGV[10]))
 local dispatch = int(tonumber(r[6]) + 1)
 redis.call('HSET', rec, 'status', 'queued', 'eligible', eligible, 'dispatch', dispatch, 'token', '')
