@@ -38,6 +38,7 @@ type Spool struct {
 	size    int64           // bytes written
 	read    int64           // bytes handed on
 	dropped execution.Batch // the gap that grows since the budget was used up; N is 0 when there is none
+	up      bool            // the sink took the last batch that Run gave it
 	err     error           // the sink refused the attempt
 	closed  bool
 }
@@ -52,9 +53,7 @@ func NewSpool(sink Sink, lease execution.Lease, path string, budget int64, log *
 
 // Append hands b on, or keeps it on disk. It fails only when the attempt is fenced.
 func (s *Spool) Append(ctx context.Context, _ execution.Lease, b execution.Batch) error {
-	s.mu.Lock()
-	waiting, err := s.waiting(), s.err
-	s.mu.Unlock()
+	waiting, err := s.turn(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,9 +66,36 @@ func (s *Spool) Append(ctx context.Context, _ execution.Lease, b execution.Batch
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !waiting {
+		s.up = false
+	}
 	s.keep(b)
 	s.changed.Broadcast()
 	return s.err
+}
+
+// turn tells whether there is something that a batch must queue up behind. As
+// soon as the sink answers again it waits until there is not: batches that come
+// one by one to the disk never end, since each is handed on by itself, while
+// those who wait gather in the writer and go together.
+func (s *Spool) turn(ctx context.Context) (waiting bool, err error) {
+	stop := context.AfterFunc(ctx, s.wake)
+	defer stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && s.waiting() && s.up && ctx.Err() == nil {
+		s.changed.Wait()
+	}
+	if s.err == nil && ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return s.waiting(), s.err
+}
+
+func (s *Spool) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
 }
 
 // waiting: what comes now must queue up behind what is there.
@@ -104,23 +130,19 @@ func (s *Spool) write(record []byte) (err error) {
 			return err
 		}
 	}
-	if _, err := s.file.WriteAt(record, s.size); err != nil {
-		// A part may have been written: the next record overwrites it, and a
-		// reader stops at a record whose sum is wrong.
-		return err
+	// After an error a part may be written: the next record overwrites it, and a
+	// reader stops at a record whose sum is wrong.
+	if _, err = s.file.WriteAt(record, s.size); err != nil && s.size == 0 {
+		s.empty()
 	}
-	return nil
+	return err
 }
 
 // Run hands on what is kept, in order, as soon as the sink takes it. It returns
 // when Close was called and nothing is left, when the attempt is fenced, or
 // when ctx ends.
 func (s *Spool) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.changed.Broadcast()
-	})
+	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
 	pause := s.retry.Min
 	for {
@@ -141,6 +163,7 @@ func (s *Spool) Run(ctx context.Context) error {
 		case errors.Is(err, execution.ErrFenced):
 			s.fence(err)
 		default:
+			s.down()
 			select {
 			case <-ctx.Done():
 			case <-time.After(pause):
@@ -182,6 +205,7 @@ func (s *Spool) next(ctx context.Context) (b execution.Batch, size int64, ok boo
 func (s *Spool) done(b execution.Batch, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.up = true
 	if size == 0 {
 		if s.dropped.No == b.No { // else it has grown meanwhile; what was told of it is taken off
 			s.dropped = execution.Batch{}
@@ -194,6 +218,14 @@ func (s *Spool) done(b execution.Batch, size int64) {
 	} else if s.read += size; s.read == s.size {
 		s.empty()
 	}
+	s.changed.Broadcast()
+}
+
+// down lets batches go to disk again.
+func (s *Spool) down() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up = false
 	s.changed.Broadcast()
 }
 

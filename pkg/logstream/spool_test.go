@@ -114,6 +114,54 @@ func TestBeyondItsBudgetASpoolSaysExactlyWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestAFullDiskIsForgottenOnceTheSinkAnswers(t *testing.T) {
+	sink := newFlaky()
+	s := NewSpool(sink, lease, "/dev/full", 1<<20, slog.New(slog.DiscardHandler))
+	done := make(chan error, 1)
+	go func() { done <- s.Run(t.Context()) }()
+	sink.set(errAway)
+	put(t, s, 1, 3)
+	sink.set(nil)
+	for no := 4; no <= 20; no++ {
+		put(t, s, no, no)
+	}
+	s.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	first := sink.batches[0]
+	if first.Gap == nil || first.N < 3 || len(sink.batches) != 21-first.N || sink.batches[len(sink.batches)-1].No != 20 {
+		t.Errorf("%d batches, the first is %+v", len(sink.batches), first)
+	}
+}
+
+func TestAfterAnOutageABusyEngineComesBackToLiveWriting(t *testing.T) {
+	sink := newFlaky()
+	s, path, finish := spooling(t, sink, 1<<20)
+	sink.set(errAway)
+	put(t, s, 1, 2000)
+	<-sink.tried
+	sink.set(nil)
+	// One batch at a time, as fast as it is taken: it must not go on through the disk for ever.
+	for no := 2001; ; no++ {
+		put(t, s, no, no)
+		if _, err := os.Stat(path); err != nil {
+			break
+		}
+		if no == 20_000 {
+			t.Fatal("still on disk")
+		}
+	}
+	if err := finish(); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range sink.batches {
+		if b.No != uint64(i+1) {
+			t.Fatalf("batch %d stands at %d", b.No, i+1)
+		}
+	}
+}
+
 func TestAFencedSpoolGivesUpAndSaysSo(t *testing.T) {
 	sink := newFlaky()
 	s, path, finish := spooling(t, sink, 1<<20)

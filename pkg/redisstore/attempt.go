@@ -94,7 +94,13 @@ func (s *Store) Settle(ctx context.Context, l execution.Lease, st Settlement) (d
 		return 0, err
 	}
 	status := string(st.Outcome.Status)
+	var cancelled, cancelledEnding []byte
 	if st.Requeue {
+		o := st.Outcome
+		o.Status, o.Reason, o.Message = execution.Cancelled, execution.ReasonCancelled, "cancelled on request; "+o.Message
+		if cancelled, cancelledEnding, err = encodeEnding(&o); err != nil {
+			return 0, err
+		}
 		status = string(execution.Queued)
 		ending, err = json.Marshal(map[string]any{
 			"status": execution.Queued, "reason": st.Outcome.Reason, "message": st.Outcome.Message,
@@ -109,7 +115,8 @@ func (s *Store) Settle(ctx context.Context, l execution.Lease, st Settlement) (d
 		lost = "1"
 	}
 	res, err := s.run(ctx, settleScript, l.ID, l.Token, status, string(outcome), string(ending),
-		string(st.Result), s.o.Retention.Milliseconds(), lost, st.Backoff.Milliseconds())
+		string(st.Result), s.o.Retention.Milliseconds(), lost, st.Backoff.Milliseconds(),
+		string(cancelled), string(cancelledEnding))
 	if err != nil {
 		return 0, wrap("settle execution", err)
 	}

@@ -16,28 +16,29 @@ type Renewal struct {
 }
 
 // Renew extends leases by LeaseTicks from now, all of a worker's in one call
-// per partition.
-func (s *Store) Renew(ctx context.Context, leases []execution.Lease) (map[execution.ID]Renewal, error) {
+// per partition. The answers stand in the order of the leases; after an error
+// some of them may say nothing.
+func (s *Store) Renew(ctx context.Context, leases []execution.Lease) ([]Renewal, error) {
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
-	byPrefix := map[string][]execution.Lease{}
-	for _, l := range leases {
+	byPrefix := map[string][]int{}
+	for i, l := range leases {
 		p := s.prefixOf(l.ID)
-		byPrefix[p] = append(byPrefix[p], l)
+		byPrefix[p] = append(byPrefix[p], i)
 	}
-	answers := make(map[execution.ID]Renewal, len(leases))
+	answers := make([]Renewal, len(leases))
 	for p, group := range byPrefix {
 		args := []any{p, s.o.LeaseTicks}
-		for _, l := range group {
-			args = append(args, string(l.ID), l.Token)
+		for _, i := range group {
+			args = append(args, string(leases[i].ID), leases[i].Token)
 		}
 		res, err := renewScript.Run(ctx, s.rdb, []string{runKey(p)}, args...).Int64Slice()
 		if err != nil {
 			return answers, wrap("renew leases", err)
 		}
-		for i, l := range group {
-			answers[l.ID] = Renewal{Fenced: res[i] == 0, Cancel: res[i] == 2}
+		for k, i := range group {
+			answers[i] = Renewal{Fenced: res[k] == 0, Cancel: res[k] == 2}
 		}
 	}
 	return answers, nil

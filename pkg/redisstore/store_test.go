@@ -228,7 +228,8 @@ func TestAStaleAttemptIsFenced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "renewal of the fresh lease", ren[id], redisstore.Renewal{}) // same id: the later answer
+	expect(t, "renewal of the old lease", ren[0], redisstore.Renewal{Fenced: true})
+	expect(t, "renewal of the fresh lease", ren[1], redisstore.Renewal{})
 	if err := st.Append(t.Context(), fresh, batch(1, "second attempt")); err != nil {
 		t.Errorf("append of the new attempt: %v", err)
 	}
@@ -368,7 +369,7 @@ func TestCancelEndsAQueuedOneAndAsksARunningOne(t *testing.T) {
 	}
 	expect(t, "instant of the request", get(t, st, running).CancelRequestedAt, first)
 	ren, err := st.Renew(t.Context(), []execution.Lease{l})
-	if err != nil || !ren[running].Cancel {
+	if err != nil || !ren[0].Cancel {
 		t.Errorf("renewal does not tell of the cancel: %+v, %v", ren, err)
 	}
 	if _, err := st.Settle(t.Context(), l, completed()); err != nil {
@@ -379,6 +380,23 @@ func TestCancelEndsAQueuedOneAndAsksARunningOne(t *testing.T) {
 	}
 	if _, err := st.Cancel(t.Context(), "exec_1_aaaaaaaaa"); execution.CodeOf(err) != execution.NotFound {
 		t.Errorf("unknown: %v", err)
+	}
+}
+
+func TestWhatWasCancelledDoesNotGoBackInLine(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	if _, err := st.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	s := redisstore.Settlement{Requeue: true, Outcome: execution.Outcome{Status: execution.Errored, Reason: execution.ReasonInterrupted, Message: "deploy", Attempt: 1}}
+	if _, err := st.Settle(t.Context(), l, s); err != nil {
+		t.Fatal(err)
+	}
+	r := get(t, st, id)
+	if r.Status != execution.Cancelled || r.Outcome.Status != execution.Cancelled || r.Outcome.Message != "cancelled on request; deploy" {
+		t.Errorf("%s, %+v", r.Status, r.Outcome)
 	}
 }
 

@@ -22,7 +22,8 @@ type attempt struct {
 	waited time.Duration // in line
 	log    *slog.Logger
 
-	causes chan cause // the first stop; buffered by one
+	causes chan cause    // the first stop; buffered by one
+	left   chan struct{} // closed when nothing of it is here any more
 
 	// Filled by start.
 	dir      workdir
@@ -46,7 +47,11 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
 	case <-r.drain:
-		return // the reaper finds its task missing and dispatches it again
+	}
+	select {
+	case <-r.drain: // even where a slot was free too
+		return // it stays queued; the reaper finds its task missing and dispatches it again
+	default:
 	}
 	a := r.claim(ctx, id)
 	if a == nil {
@@ -90,7 +95,7 @@ func (r *Runner) claim(ctx context.Context, id execution.ID) *attempt {
 		return nil
 	}
 	return &attempt{
-		r: r, spec: c.Spec, lease: c.Lease, begun: time.Now(), waited: c.Waited, causes: make(chan cause, 1), writing: make(chan error, 1), spooling: make(chan error, 1),
+		r: r, spec: c.Spec, lease: c.Lease, begun: time.Now(), waited: c.Waited, causes: make(chan cause, 1), writing: make(chan error, 1), spooling: make(chan error, 1), left: make(chan struct{}),
 		log: log.With("attempt", c.Lease.Attempt), redactor: logstream.NewRedactor(nil),
 	}
 }

@@ -18,7 +18,7 @@ import (
 type Store interface {
 	logstream.Sink
 	Claim(ctx context.Context, id execution.ID, worker, token string) (redisstore.Claimed, error)
-	Renew(ctx context.Context, leases []execution.Lease) (map[execution.ID]redisstore.Renewal, error)
+	Renew(ctx context.Context, leases []execution.Lease) ([]redisstore.Renewal, error)
 	Settle(ctx context.Context, l execution.Lease, s redisstore.Settlement) (dispatch int, err error)
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 }
@@ -74,8 +74,8 @@ type Runner struct {
 	once   sync.Once
 	disk   *disk
 
-	mu     sync.Mutex // guards active
-	active map[execution.ID]*attempt
+	mu     sync.Mutex          // guards active
+	active map[string]*attempt // by the lease's token: an execution may have an old attempt here that is not gone yet
 }
 
 // New makes a Runner, and its folder below Workdir. Close it.
@@ -95,7 +95,7 @@ func New(store Store, catalog Catalog, processes Processes, artifacts artifact.S
 	}
 	return &Runner{
 		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks, disk: d,
-		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), giveUp: make(chan struct{}), active: map[execution.ID]*attempt{},
+		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), giveUp: make(chan struct{}), active: map[string]*attempt{},
 	}, nil
 }
 
@@ -123,8 +123,10 @@ func (r *Runner) Run(ctx context.Context) error {
 // while Redis is away.
 func (r *Runner) renew(ctx context.Context) {
 	r.mu.Lock()
+	attempts := make([]*attempt, 0, len(r.active))
 	leases := make([]execution.Lease, 0, len(r.active))
 	for _, a := range r.active {
+		attempts = append(attempts, a)
 		leases = append(leases, a.lease)
 	}
 	r.mu.Unlock()
@@ -135,26 +137,25 @@ func (r *Runner) renew(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		r.o.Logger.WarnContext(ctx, "leases not renewed; trying again", "attempts", len(leases), "error", err)
 	}
-	for id, answer := range answers {
+	for i, answer := range answers {
 		switch {
 		case answer.Fenced:
-			r.stop(id, causeFenced)
+			attempts[i].stop(causeFenced)
 		case answer.Cancel:
-			r.stop(id, causeCancel)
+			attempts[i].stop(causeCancel)
 		}
 	}
 }
 
 // Cancel ends the attempt of id if this worker has it. The cancel itself is
 // stored in the record; this only makes it quick.
-func (r *Runner) Cancel(id execution.ID) { r.stop(id, causeCancel) }
-
-func (r *Runner) stop(id execution.ID, c cause) {
+func (r *Runner) Cancel(id execution.ID) {
 	r.mu.Lock()
-	a := r.active[id]
-	r.mu.Unlock()
-	if a != nil {
-		a.stop(c)
+	defer r.mu.Unlock()
+	for _, a := range r.active {
+		if a.lease.ID == id {
+			a.stop(causeCancel)
+		}
 	}
 }
 
@@ -175,16 +176,30 @@ func (r *Runner) Active() int {
 	return len(r.active)
 }
 
+// enter takes an attempt up. An older one of the same execution that is still
+// here has lost its lease, or there would be no newer: it is ended first, so
+// that never two engines of one execution run.
 func (r *Runner) enter(a *attempt) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.active[a.lease.ID] = a
+	var older []*attempt
+	for _, other := range r.active {
+		if other.lease.ID == a.lease.ID {
+			other.stop(causeFenced)
+			older = append(older, other)
+		}
+	}
+	r.active[a.lease.Token] = a
+	r.mu.Unlock()
+	for _, other := range older {
+		<-other.left
+	}
 }
 
 func (r *Runner) leave(a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.active, a.lease.ID)
+	delete(r.active, a.lease.Token)
+	close(a.left)
 }
 
 type nobody struct{}

@@ -353,8 +353,30 @@ func TestAFencedAttemptIsKilledAndWritesNothingMore(t *testing.T) {
 	}
 }
 
+func TestANewAttemptOnTheSameWorkerWaitsForTheOldOneToBeGone(t *testing.T) {
+	w := newWorker(t, func(o *runner.Options) { o.RenewEvery = time.Hour }) // it hears of nothing by itself
+	pid := t.TempDir() + "/pid"
+	id := w.submit(`if [ $EXECUTION_ATTEMPT = 1 ]; then echo $$ > `+pid+`; trap '' TERM; echo ready; while :; do sleep 1; done
+		elif kill -0 $(cat `+pid+`) 2>/dev/null; then echo overlap; else echo alone; fi`,
+		func(s *execution.Spec) { s.OnInterrupt = execution.Requeue })
+	first := w.start(id)
+	w.awaitLog(id, "ready")
+	w.settleFromOutside(id, redisstore.Settlement{Requeue: true, Outcome: execution.Outcome{Status: execution.Errored, Reason: execution.ReasonWorkerLost}})
+	w.Handle(context.Background(), id)
+	r := first()
+	check(t, r, execution.Completed, execution.ReasonExited, "")
+	if got := w.log(id, execution.Stdout); got != "ready\nalone\n" || r.Attempt != 2 {
+		t.Errorf("attempt %d, log %q", r.Attempt, got)
+	}
+}
+
 // steal ends the attempt from outside, as the reaper does with a lost one.
 func (w *worker) steal(id execution.ID) {
+	w.t.Helper()
+	w.settleFromOutside(id, redisstore.Settlement{Outcome: execution.Outcome{Status: execution.Errored, Reason: execution.ReasonWorkerLost}})
+}
+
+func (w *worker) settleFromOutside(id execution.ID, s redisstore.Settlement) {
 	w.t.Helper()
 	rdb, err := redisstore.Dial(w.srv.URL)
 	if err != nil {
@@ -362,8 +384,7 @@ func (w *worker) steal(id execution.ID) {
 	}
 	defer rdb.Close()
 	token := rdb.HGet(context.Background(), "lh:{p0}:x:"+string(id), "token").Val()
-	o := execution.Outcome{Status: execution.Errored, Reason: execution.ReasonWorkerLost}
-	if _, err := w.store.Settle(context.Background(), execution.Lease{ID: id, Token: token, Attempt: 1}, redisstore.Settlement{Outcome: o}); err != nil {
+	if _, err := w.store.Settle(context.Background(), execution.Lease{ID: id, Token: token, Attempt: 1}, s); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -1,9 +1,10 @@
 -- Ends an attempt: the execution becomes terminal, or goes back in line.
 -- ARGV[3] token   ARGV[4] status ('queued' = back in line)   ARGV[5] outcome JSON   ARGV[6] data of the event
 -- ARGV[7] result JSON or ''   ARGV[8] retention ms   ARGV[9] '1': only if the lease has run out
--- ARGV[10] ms to wait before the next attempt
+-- ARGV[10] ms to wait before the next attempt   ARGV[11], ARGV[12] outcome and data of the end event should it
+--   have been cancelled meanwhile, in which case it does not go back in line
 -- Returns {'ok', dispatch} | {'fenced', status or ''} | {'alive'}
-local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled', 'started', 'past')
+local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled', 'started', 'past', 'cancel')
 if not r[1] then return {'fenced', ''} end
 -- The same settle again, after a lost reply.
 if r[7] == ARGV[3] then return {'ok', r[6]} end
@@ -13,6 +14,10 @@ if ARGV[9] == '1' then
   if ends and tonumber(ends) > tick() then return {'alive'} end
 end
 redis.call('HSET', rec, 'settled', ARGV[3])
+if ARGV[4] == 'queued' and r[10] then
+  finish('running', 'cancelled', ARGV[11], ARGV[12], ARGV[7], ARGV[8])
+  return {'ok', r[6]}
+end
 if ARGV[4] ~= 'queued' then
   finish('running', ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
   return {'ok', r[6]}
