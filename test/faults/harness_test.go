@@ -10,6 +10,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -62,7 +63,10 @@ func long() bool { return os.Getenv("LONGHAUL_FAULTS") == "long" }
 
 // knownBroken are the promises that do not hold yet, by test, each with what is
 // wrong. They are skipped, loudly; LONGHAUL_FAULTS_BROKEN=1 runs them.
-var knownBroken = map[string]string{}
+var knownBroken = map[string]string{
+	"TestACancelInAFullRedisStopsTheEngine":      "a full Redis refuses the cancel (lua/cancel.lua writes before it publishes), and the engine runs on",
+	"TestAWorkerThatCannotReachRedisStopsInTime": "Asynq's Shutdown waits for its commands' timeouts beyond the drain; outcomes are safe on disk by then",
+}
 
 // single begins the test of a single fault. Most of each is waiting, so they
 // run side by side, a few at a time.
@@ -97,8 +101,10 @@ type system struct {
 	*history
 	t       testing.TB
 	redis   *redistest.Server
+	url     string                // in place of the proxies, if any
 	rdb     redis.UniversalClient // past all proxies
 	dir     string
+	aof     string // where Redis keeps its data
 	env     []string
 	apis    []*proc
 	workers []*proc
@@ -116,13 +122,27 @@ func newSystem(t testing.TB, env ...string) *system {
 
 func newSystemOf(t testing.TB, apis, workers int, env ...string) *system {
 	t.Helper()
-	r := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
-	rdb, err := redisstore.Dial(r.URL)
+	return newSystemOn(t, redistest.Start(t, durable...), "", apis, workers, env...)
+}
+
+// durable are the arguments of a Redis that forgets nothing.
+var durable = []string{"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"}
+
+// newSystemOn starts everything on r. With a url the processes get that, past
+// all proxies: clients of a Cluster and of Sentinel find their way themselves.
+func newSystemOn(t testing.TB, r *redistest.Server, url string, apis, workers int, env ...string) *system {
+	t.Helper()
+	rdb, err := redisstore.Dial(cmp.Or(url, r.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
-	s := &system{t: t, redis: r, rdb: rdb, dir: t.TempDir()}
+	s := &system{t: t, redis: r, url: url, rdb: rdb, dir: t.TempDir()}
+	where, err := rdb.ConfigGet(t.Context(), "dir").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.aof = filepath.Join(where["dir"], "appendonlydir")
 	for _, name := range []string{"journal", "work", "outputs", "logs"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
@@ -36,7 +37,7 @@ type proc struct {
 func (s *system) newProc(kind, name string) *proc {
 	p := &proc{s: s, kind: kind, name: name, proxy: newProxy(s.t, s.redis.Addr), log: filepath.Join(s.dir, "logs", name)}
 	p.env = append(p.env, s.env...)
-	p.env = append(p.env, "REDIS_URL=redis://"+p.proxy.addr+"/0", "WORKER_NAME="+name, "WORKDIR="+filepath.Join(s.dir, "work", name))
+	p.env = append(p.env, "REDIS_URL="+cmp.Or(s.url, "redis://"+p.proxy.addr+"/0"), "WORKER_NAME="+name, "WORKDIR="+filepath.Join(s.dir, "work", name))
 	if kind == "api" {
 		port := freePort(s.t)
 		p.env = append(p.env, "PORT="+strconv.Itoa(port))
