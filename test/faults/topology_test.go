@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,20 +28,21 @@ func TestANodeOfAClusterGoesAwayAndComesBack(t *testing.T) {
 	single(t)
 	ctx := context.Background()
 	var nodes []*redistest.Server
-	var addrs []string
+	var addrs, buses []string
 	for range 3 {
-		r := redistest.Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"}, durable...)...)
-		nodes, addrs = append(nodes, r), append(addrs, r.Addr)
+		bus := strconv.Itoa(freePort(t)) // the usual one, 10000 above, may be taken
+		r := redistest.Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port", bus}, durable...)...)
+		nodes, addrs, buses = append(nodes, r), append(addrs, r.Addr), append(buses, bus)
 	}
 	for i, r := range nodes {
 		c := node(t, r)
-		from, to := i*5461, min(16383, i*5461+5460)
+		from, to := i*16384/3, (i+1)*16384/3-1
 		if err := c.ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
 			t.Fatal(err)
 		}
-		for _, other := range addrs {
+		for k, other := range addrs {
 			host, port, _ := net.SplitHostPort(other)
-			if err := c.ClusterMeet(ctx, host, port).Err(); err != nil {
+			if err := c.Do(ctx, "CLUSTER", "MEET", host, port, buses[k]).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
