@@ -32,7 +32,7 @@ test: redis python ## Run every test, with the race detector
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
 
 .PHONY: faults
-faults: redis ## Cause every fault, one by one, and check the whole history (FAULTS=long: hours as in the field)
+faults: redis ## Cause every fault, one by one, and check the whole history (FAULTS=long: outages of minutes too; RUN=name)
 	LONGHAUL_FAULTS=$(or $(FAULTS),1) go test -tags $(TAGS) -count 1 -parallel 3 -timeout 40m $(if $(RUN),-run $(RUN)) ./test/faults/...
 
 .PHONY: chaos

@@ -159,7 +159,7 @@ func (s *system) checkEngines(st *story, journal []lines.Entry, whole *recording
 			}
 		case "end":
 			// What a lost worker had not stored yet is gone with it; all else is kept.
-			if e.Attempt != st.final.Attempt || value(st.final.Reason) == execution.ReasonWorkerLost {
+			if e.Attempt != st.final.Attempt || lostWorker(st) {
 				continue
 			}
 			if whole.missing > 0 {
@@ -193,6 +193,12 @@ func (s *system) checkEngines(st *story, journal []lines.Entry, whole *recording
 		bad("it is completed, and no engine has run")
 	}
 	return problems
+}
+
+// lostWorker says that the newest attempt ended by its worker's loss: one whose
+// cancel was under way is cancelled all the same.
+func lostWorker(st *story) bool {
+	return value(st.final.Reason) == execution.ReasonWorkerLost || strings.Contains(value(st.final.ErrorMessage), " was lost: ")
 }
 
 // checkOnce looks for executions that were made twice, or that nobody asked for.

@@ -1,9 +1,13 @@
 package faults
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
@@ -98,6 +102,44 @@ func TestAWorkerKilledWhileRedisIsAwayLeavesItsOutputToTheNext(t *testing.T) {
 		t.Errorf("only %d lines of what was printed in the outage are kept", n)
 	}
 	s.nothingLeftOnDisk()
+}
+
+// The disk of a worker is full: output that Redis takes needs none, and what
+// does not fit while Redis is away is told as a gap.
+func TestAFullDiskLosesOnlyWhatAGapTells(t *testing.T) {
+	single(t)
+	small := t.TempDir()
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("SKIPPED, NOT PASSED: a small disk needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(small, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	s := newSystemOf(t, 2, 0)
+	s.workers = append(s.workers, s.newProc("worker", "worker-1"))
+	w := s.workers[0]
+	w.env = append(w.env, "WORKDIR="+small)
+	w.restart()
+	id := s.start(engine("-lines", "-1", "-size", "1000", "-pause", "200us", "-both"))
+	s.prints(id, 100)
+	w.proxy.Refuse()
+	outage(9 * time.Second) // not beyond its lease
+	w.mustLive()
+	w.proxy.Heal()
+	outage(time.Second)
+	if c, err := s.client.Cancel(s.ctx, id, 20*time.Second); err != nil || c.Status != execution.Cancelled {
+		t.Errorf("cancel: %+v, %v", c, err)
+	}
+	sum := s.check(20 * time.Second)
+	t.Logf("%d bytes kept", sum.bytes)
+	// With no byte left for a workdir, an execution ends with a reason, which is
+	// not the worker's to spread: its paths are nobody's business.
+	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 4<<20), 0o600) // as much as fits
+	if e := s.wants(s.start(engine()), 20*time.Second, execution.Errored, execution.ReasonStartFailed); strings.Contains(value(e.ErrorMessage), small) {
+		t.Errorf("callers are told of the worker's folders: %s", value(e.ErrorMessage))
+	}
 }
 
 // nothingLeftOnDisk looks for folders of executions.

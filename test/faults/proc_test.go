@@ -114,8 +114,6 @@ func (p *proc) current() (*exec.Cmd, chan struct{}) {
 	return p.cmd, p.done
 }
 
-func (p *proc) pid() int { cmd, _ := p.current(); return cmd.Process.Pid }
-
 func (p *proc) mustLive() {
 	p.s.t.Helper()
 	cmd, done := p.current()

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -45,7 +46,7 @@ func run() int {
 	}
 	j := openJournal()
 	j.write("start")
-	j.lock()
+	defer runtime.KeepAlive(j.lock()) // or the garbage collector closes it
 	for range *children {
 		c := exec.Command("sleep", "600")
 		if err := c.Start(); err != nil {
@@ -156,7 +157,7 @@ func (j *journal) end(why string) int {
 
 // lock takes the execution's lock, and tells the journal where another engine
 // of it holds the lock. The descriptor is closed on exec: children do not hold it.
-func (j *journal) lock() {
+func (j *journal) lock() *os.File {
 	f, err := os.OpenFile(filepath.Join(dir(), j.ID+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		os.Exit(99)
@@ -164,8 +165,5 @@ func (j *journal) lock() {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		j.write("overlap")
 	}
-	held = f
+	return f
 }
-
-// held keeps the lock's file from being closed by the garbage collector.
-var held *os.File
