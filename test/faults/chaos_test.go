@@ -222,4 +222,12 @@ func (c *chaos) table(sum totals) {
 		row(name, times[name], *per[name])
 	}
 	row("all", len(c.caused), sum)
+	ends := map[string]int{}
+	for _, st := range c.all() {
+		if st.final != nil {
+			ends[string(st.final.Status)+" "+string(value(st.final.Reason))]++
+		}
+	}
+	fmt.Printf("chaos: ends: %v\n", ends)
+	fmt.Printf("chaos: %d requeued attempts began while the engine of a worker out of reach still lived\n", sum.overlaps)
 }

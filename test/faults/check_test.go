@@ -15,6 +15,7 @@ import (
 // totals of a check.
 type totals struct {
 	executions, lost, doubled int
+	overlaps                  int // two engines at once, where that is by design
 	bytes                     int64
 	longest                   time.Duration // from the 202 to a terminal status
 }
@@ -23,6 +24,7 @@ func (t *totals) add(o totals) {
 	t.executions += o.executions
 	t.lost += o.lost
 	t.doubled += o.doubled
+	t.overlaps += o.overlaps
 	t.bytes += o.bytes
 	t.longest = max(t.longest, o.longest)
 }
@@ -156,6 +158,8 @@ func (s *system) checkEngines(st *story, journal []lines.Entry, whole *recording
 			if !s.mayOverlap || st.request.OnInterrupt != "requeue" {
 				sum.doubled++
 				bad("attempt %d began (process %d, %s) while an earlier engine still lived", e.Attempt, e.PID, e.At.Format(time.StampMilli))
+			} else {
+				sum.overlaps++
 			}
 		case "end":
 			// What a lost worker had not stored yet is gone with it; all else is kept.

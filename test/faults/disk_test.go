@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,4 +154,40 @@ func (s *system) nothingLeftOnDisk() {
 	if !comes(5*time.Second, func() bool { return len(left()) == 0 }) {
 		s.t.Errorf("left on disk: %v", left())
 	}
+}
+
+// Workers on one host share one WORKDIR by default: none may take another's
+// folder for a dead one's, above all not while both are just starting.
+func TestWorkersThatShareAWorkdirLeaveEachOtherAlone(t *testing.T) {
+	single(t)
+	s := newSystemOf(t, 1, 0)
+	for i := range 6 {
+		w := s.newProc("worker", fmt.Sprintf("worker-%d", i+1))
+		w.env = append(w.env, "WORKDIR="+filepath.Join(s.dir, "work", "shared"), "MAX_CONCURRENT=1")
+		s.workers = append(s.workers, w)
+	}
+	for round := range 4 {
+		for _, w := range s.workers {
+			w.start()
+		}
+		for _, w := range s.workers {
+			w.awaitStarted()
+		}
+		ids := s.startAll(3, engine("-lines", "20", "-pause", "20ms"))
+		s.complete(ids, 20*time.Second)
+		lost := s.startAll(3, requeued("-lines", "20", "-pause", "20ms", "-succeed-at", "2"))
+		for _, id := range lost {
+			s.prints(id, 2)
+		}
+		for i, w := range s.workers { // what runs leaves something behind
+			if round == 3 && i == 5 {
+				break // the last one finishes for all
+			}
+			w.kill()
+		}
+	}
+	for _, w := range s.workers[:5] {
+		w.restart()
+	}
+	s.check(60 * time.Second)
 }
