@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -70,7 +69,7 @@ func dev(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	log := telemetry.NewLogger(stderr, cfg.LogFormat, max(cfg.LogLevel, slog.LevelInfo))
+	log := telemetry.NewLogger(stderr, cfg.LogFormat, cfg.LogLevel)
 
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() error {

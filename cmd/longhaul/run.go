@@ -45,6 +45,9 @@ lost connection changes nothing: it is taken up again where it broke off.`,
 				}
 				*field = json.RawMessage(*value)
 			}
+			if timeout%time.Second != 0 || timeout < 0 {
+				return fmt.Errorf("--timeout takes whole seconds, such as 90s or 2h")
+			}
 			req.TimeoutSeconds = int64(timeout / time.Second)
 			cl, err := connect(cmd.Context())
 			if err != nil {
@@ -106,8 +109,11 @@ func onInterrupt(ctx context.Context, cl *client.Client, id execution.ID, signal
 			return
 		}
 		fmt.Fprintln(os.Stderr, "longhaul: cancelling; once more to leave it alone and stop watching")
-		if _, err := cl.Cancel(ctx, id, 0); err != nil && execution.CodeOf(err) != execution.Conflict {
-			fmt.Fprintln(os.Stderr, "longhaul: not cancelled:", err)
-		}
+		go func() { // a server that does not answer must not keep the second Ctrl-C waiting
+			_, err := cl.Cancel(ctx, id, 0)
+			if err != nil && ctx.Err() == nil && execution.CodeOf(err) != execution.Conflict {
+				fmt.Fprintln(os.Stderr, "longhaul: not cancelled:", err)
+			}
+		}()
 	}
 }

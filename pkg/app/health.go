@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/httpapi"
 )
 
@@ -37,7 +39,11 @@ func (h *health) check(ctx context.Context) []httpapi.Check {
 	}
 	h.redis.Detail = ""
 	if err != nil {
-		h.redis.Detail = err.Error()
+		// For everyone to see: what it means, not where Redis is. The log has the rest.
+		h.redis.Detail = "not reachable"
+		if e, ok := errors.AsType[*execution.Error](err); ok {
+			h.redis.Detail = e.Message
+		}
 	}
 	return []httpapi.Check{h.redis}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"time"
@@ -67,9 +68,9 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		g.stop()
 		return err
 	}
-	if err := awaitRedis(ctx, p); err != nil {
+	if err := awaitRedis(ctx, p); err != nil || ctx.Err() != nil {
 		g.stop()
-		return err
+		return errors.Join(err, run.Close())
 	}
 	log.Info("worker started", "worker", cfg.WorkerName, "slots", cfg.MaxConcurrent, "queues", cfg.Queues, "version", Version())
 
@@ -96,8 +97,8 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	return err
 }
 
-// awaitRedis holds a worker back until Redis answers: Asynq's server refuses to
-// start without.
+// awaitRedis holds a worker back until Redis answers, or ctx ends: without it
+// there is nothing to take, and Asynq would only fill the log.
 func awaitRedis(ctx context.Context, p *parts) error {
 	for {
 		err := p.store.Ready(ctx)

@@ -231,3 +231,41 @@ func TestEnginesShowTheCatalog(t *testing.T) {
 		t.Errorf("version is %+v", v)
 	}
 }
+
+func TestAServerWithoutTokensTrustsThisMachineAndNotEveryWebPage(t *testing.T) {
+	w := newWorld(t, func(o *httpapi.Options) { o.Tokens, o.CORSOrigins = nil, []string{"https://app.example.com"} })
+	id := w.run("x")
+	for _, tt := range []struct {
+		name   string
+		header []string
+		want   int
+	}{
+		{"curl", nil, 200},
+		{"its own page", []string{"Origin", w.url, "Sec-Fetch-Site", "same-origin"}, 200},
+		{"a page of CORS_ORIGINS", []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "cross-site"}, 200},
+		{"another page", []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
+		{"an image of another page", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page by a name that leads here", []string{"Host", "evil.example"}, 403},
+		{"localhost", []string{"Host", "localhost:8080"}, 200},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/execute/status/"+string(id), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(tt.header); i += 2 {
+			if tt.header[i] == "Host" {
+				req.Host = tt.header[i+1]
+			} else {
+				req.Header.Set(tt.header[i], tt.header[i+1])
+			}
+		}
+		res, err := w.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, res.StatusCode, tt.want)
+		}
+	}
+}

@@ -15,6 +15,11 @@ var (
 	corsExpose  = "Location, X-Execution-Id, X-Request-Id, Retry-After, ETag, Idempotency-Replayed, Link, Preference-Applied"
 )
 
+// allowed says that CORS_ORIGINS names origin itself.
+func (s *Server) allowed(origin string) bool {
+	return slices.ContainsFunc(s.CORSOrigins, func(o string) bool { return strings.EqualFold(o, origin) })
+}
+
 // cors answers preflights and marks answers for the origins of CORS_ORIGINS.
 // Credentials are not allowed: tokens travel in a header or the query, never in
 // cookies, so that no foreign page can act with a visitor's rights.
@@ -29,7 +34,7 @@ func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 		switch {
 		case slices.Contains(s.CORSOrigins, "*"):
 			h.Set("Access-Control-Allow-Origin", "*")
-		case slices.ContainsFunc(s.CORSOrigins, func(o string) bool { return strings.EqualFold(o, origin) }):
+		case s.allowed(origin):
 			h.Set("Access-Control-Allow-Origin", origin)
 		default:
 			return next(c)

@@ -43,7 +43,7 @@ func operation[I, O any](s *Server, a access, op huma.Operation, handler func(co
 	op.Middlewares = huma.Middlewares{s.guard(a)}
 	op.Errors = append(op.Errors, problems...)
 	if a != public {
-		op.Errors = append(op.Errors, http.StatusUnauthorized)
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
 	if hasBody[I]() {
 		op.MaxBodyBytes = s.MaxRequestBytes + 1 // huma refuses from this size on

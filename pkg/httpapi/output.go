@@ -105,6 +105,9 @@ func (s *Server) output(ctx context.Context, in *outputInput) (*huma.StreamRespo
 	if err != nil {
 		return nil, err
 	}
+	if err := notFuture(rec, "after", sel.after); err != nil {
+		return nil, err
+	}
 	switch in.form() {
 	case "text":
 		return s.streamLog(rec, sel, "text/plain; charset=utf-8", writeText), nil

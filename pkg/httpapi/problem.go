@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -69,6 +70,11 @@ func humaError(ctx huma.Context, status int, msg string, errs []error) error {
 }
 
 // fields drops the values of huma's details, and the "body." that says nothing.
+// unmarshalError is what encoding/json says of a value that passed the schema and
+// does not fit its field. It holds the value, so nothing of it may go out but
+// the names of the field and its type.
+var unmarshalError = regexp.MustCompile(`^json: cannot unmarshal .* into Go struct field [A-Za-z]+\.([a-z_.]+) of type ([a-z0-9]+)$`)
+
 func fields(errs []error) []execution.Field {
 	list := make([]execution.Field, 0, len(errs))
 	for _, err := range errs {
@@ -79,6 +85,12 @@ func fields(errs []error) []execution.Field {
 		at := d.Location
 		for _, prefix := range []string{"body.", "query.", "path.", "header."} {
 			at = strings.TrimPrefix(at, prefix)
+		}
+		if m := unmarshalError.FindStringSubmatch(d.Message); m != nil {
+			at, d.Message = m[1], "does not have the right type"
+			if strings.HasPrefix(m[2], "int") {
+				d.Message = "must be a whole number, of at most 15 digits"
+			}
 		}
 		if at == "args" || strings.HasPrefix(at, "args[") {
 			d.Message += ": args is a list of strings, one for each argument"

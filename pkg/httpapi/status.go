@@ -53,6 +53,13 @@ func (s *Server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 		if err != nil {
 			return nil, err
 		}
+		rec, err := s.get(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := notFuture(rec, "after", after); err != nil {
+			return nil, err
+		}
 		news = func(rec *execution.Record) bool { return rec.Status.Terminal() || rec.Last > after }
 	}
 	rec, err := s.await(ctx, in.ID, wait, news)

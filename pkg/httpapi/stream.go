@@ -71,10 +71,16 @@ func (in *streamInput) cursor(rec *execution.Record) (execution.Cursor, error) {
 	if err != nil {
 		return 0, execution.InvalidField(name, "must be the number of an event, as in the id of the last event received")
 	}
+	return after, notFuture(rec, name, after)
+}
+
+// notFuture refuses a cursor that no event has yet: whoever sends it mixes up
+// executions, and would wait for ever or take nothing for everything.
+func notFuture(rec *execution.Record, name string, after execution.Cursor) error {
 	if after > rec.Last {
-		return 0, execution.InvalidField(name, fmt.Sprintf("lies in the future: the newest event has the number %d", rec.Last))
+		return execution.InvalidField(name, fmt.Sprintf("lies in the future: the newest event has the number %d", rec.Last))
 	}
-	return after, nil
+	return nil
 }
 
 // streamEnd is how a stream ended.

@@ -37,6 +37,7 @@ type Spool struct {
 	file    *os.File        // nil while there is nothing in it
 	size    int64           // bytes written
 	read    int64           // bytes handed on
+	kept    execution.Batch // sums of what is in the file and not handed on: No is the newest
 	dropped execution.Batch // the gap that grows since the budget was used up; N is 0 when there is none
 	up      bool            // the sink took the last batch that Run gave it
 	err     error           // the sink refused the attempt
@@ -108,19 +109,25 @@ func (s *Spool) keep(b execution.Batch) {
 		err := s.write(record)
 		if err == nil {
 			s.size += int64(len(record))
+			s.kept.No, s.kept.N, s.kept.LogBytes = b.No, s.kept.N+b.N, s.kept.LogBytes+b.LogBytes
 			return
 		}
 		s.log.Error("log could not be kept on disk", "path", s.path, "error", err)
 	}
-	if s.dropped.N == 0 {
-		s.dropped.Gap = &execution.GapNote{Reason: "Redis was away for longer than the worker could keep the output (the setting SPOOL_MAX_BYTES)"}
-	}
-	s.dropped.No = b.No
-	s.dropped.N += b.N
-	s.dropped.Gap.Bytes += b.LogBytes
+	s.drop(b, "Redis was away for longer than the worker could keep the output (the setting SPOOL_MAX_BYTES)")
 	if b.Progress != nil {
 		s.dropped.Progress = append(s.dropped.Progress[:0:0], b.Progress...)
 	}
+}
+
+// drop makes b a part of the gap.
+func (s *Spool) drop(b execution.Batch, why string) {
+	gap := execution.GapNote{Reason: why}
+	if s.dropped.Gap != nil {
+		gap = *s.dropped.Gap // a new one: the old may be on its way to the sink
+	}
+	gap.Bytes += b.LogBytes
+	s.dropped.No, s.dropped.N, s.dropped.Gap = max(s.dropped.No, b.No), s.dropped.N+b.N, &gap
 }
 
 func (s *Spool) write(record []byte) (err error) {
@@ -188,10 +195,11 @@ func (s *Spool) next(ctx context.Context) (b execution.Batch, size int64, ok boo
 				return b, size, true
 			}
 			// Our own bytes cannot be read back: the disk is broken. What is left
-			// of the file is lost, and the end of the log says so.
+			// of the file is lost, and a gap says so.
 			s.log.Error("spooled log is damaged", "path", s.path, "error", err)
-			s.err = fmt.Errorf("read spool: %w", err)
-			return b, 0, false
+			s.drop(s.kept, "the worker's disk did not give back what it kept while Redis was away")
+			s.empty()
+			continue
 		case s.dropped.N > 0:
 			return s.dropped, 0, true
 		case s.closed:
@@ -215,8 +223,11 @@ func (s *Spool) done(b execution.Batch, size int64) {
 			gap.Bytes -= b.Gap.Bytes
 			s.dropped.Gap = &gap
 		}
-	} else if s.read += size; s.read == s.size {
-		s.empty()
+	} else {
+		s.kept.N, s.kept.LogBytes = s.kept.N-b.N, s.kept.LogBytes-b.LogBytes
+		if s.read += size; s.read == s.size {
+			s.empty()
+		}
 	}
 	s.changed.Broadcast()
 }
@@ -234,7 +245,7 @@ func (s *Spool) empty() {
 		_ = s.file.Close()
 		_ = os.Remove(s.path)
 	}
-	s.file, s.size, s.read = nil, 0, 0
+	s.file, s.size, s.read, s.kept = nil, 0, 0, execution.Batch{}
 }
 
 func (s *Spool) fence(err error) {

@@ -116,7 +116,11 @@ func TestBeyondItsBudgetASpoolSaysExactlyWhatIsMissing(t *testing.T) {
 
 func TestAFullDiskIsForgottenOnceTheSinkAnswers(t *testing.T) {
 	sink := newFlaky()
-	s := NewSpool(sink, lease, "/dev/full", 1<<20, slog.New(slog.DiscardHandler))
+	full := filepath.Join(t.TempDir(), "full") // a link, since the spool removes its file
+	if err := os.Symlink("/dev/full", full); err != nil {
+		t.Fatal(err)
+	}
+	s := NewSpool(sink, lease, full, 1<<20, slog.New(slog.DiscardHandler))
 	done := make(chan error, 1)
 	go func() { done <- s.Run(t.Context()) }()
 	sink.set(errAway)
@@ -159,6 +163,30 @@ func TestAfterAnOutageABusyEngineComesBackToLiveWriting(t *testing.T) {
 		if b.No != uint64(i+1) {
 			t.Fatalf("batch %d stands at %d", b.No, i+1)
 		}
+	}
+}
+
+func TestADiskThatDoesNotGiveBackLeavesAGap(t *testing.T) {
+	sink := newFlaky()
+	sink.set(errAway)
+	path := filepath.Join(t.TempDir(), "spool")
+	s := NewSpool(sink, lease, path, 1<<20, slog.New(slog.DiscardHandler))
+	put(t, s, 1, 10)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(whole[:len(whole)/2:len(whole)/2], make([]byte, len(whole)-len(whole)/2)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sink.set(nil)
+	s.Close()
+	if err := s.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := sink.batches[len(sink.batches)-1]
+	if n := len(sink.batches) - 1; last.Gap == nil || last.N != 10-n || last.Gap.Bytes != int64(10*(10-n)) || last.No != 10 {
+		t.Errorf("after %d batches: %+v %+v", n, last, last.Gap)
 	}
 }
 

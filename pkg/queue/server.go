@@ -101,10 +101,21 @@ func (s *Server) Run(ctx context.Context) error {
 	hook.stop() // lets a waiting dequeue return, so that Stop is not held up
 	srv.Stop()
 	s.handlers.Wait()
-	srv.Shutdown()
+	// With Redis away Asynq's own goroutines wait for their commands; nothing of
+	// ours depends on them any more.
+	down := make(chan struct{})
+	go func() { srv.Shutdown(); close(down) }()
+	select {
+	case <-down:
+	case <-time.After(shutdownPatience):
+		s.o.Logger.WarnContext(work, "Asynq did not shut down in time; leaving it")
+	}
+	stopHearing()
 	<-heard
 	return nil
 }
+
+const shutdownPatience = 2 * time.Second
 
 func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 	s.handlers.Add(1)

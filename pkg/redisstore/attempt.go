@@ -87,7 +87,8 @@ type Settlement struct {
 var ErrAlive = fmt.Errorf("the attempt is alive: its lease was renewed")
 
 // Settle ends an attempt. It may be repeated after any error but ErrFenced and
-// ErrAlive. The dispatch number is that of the Asynq task to enqueue after a Requeue.
+// ErrAlive. The dispatch number is that of the Asynq task to enqueue after a
+// Requeue; 0 when it did not go back in line, be it that it was cancelled meanwhile.
 func (s *Store) Settle(ctx context.Context, l execution.Lease, st Settlement) (dispatch int, err error) {
 	outcome, ending, err := encodeEnding(&st.Outcome)
 	if err != nil {
@@ -169,6 +170,11 @@ func (s *Store) Cancel(ctx context.Context, id execution.ID) (execution.Cancella
 		return execution.Cancellation{}, err
 	}
 	res, err := s.run(ctx, cancelScript, id, string(outcome), string(ending), s.o.Retention.Milliseconds())
+	if isFull(err) {
+		// The request cannot be stored, but a worker can hear it: the engine stops
+		// now, and the caller is told to ask again.
+		_ = s.rdb.Publish(ctx, channelCancel, string(id)).Err()
+	}
 	if err != nil {
 		return execution.Cancellation{}, wrap("cancel execution", err)
 	}

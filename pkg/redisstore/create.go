@@ -69,9 +69,11 @@ func (s *Store) created(ctx context.Context, c execution.Created, ask bool) (exe
 	if !ask {
 		return c, nil
 	}
-	n, err := s.Position(ctx, c.Record)
-	c.Position = max(0, n)
-	return c, err
+	// It is accepted: a position that cannot be read is no reason to say otherwise.
+	if n, err := s.Position(ctx, c.Record); err == nil {
+		c.Position = max(0, n)
+	}
+	return c, nil
 }
 
 // newID makes an id in the partition of the idempotency key, so that one script

@@ -22,7 +22,7 @@ import (
 //	lh:{p0}:name:<name>        zset    by retention     ids of one engine or command by creation (ms)
 //	lh:{p0}:label:<k>=<v>      zset    by retention     ids with a label by creation (ms)
 //	lh:{p0}:hooks              zset    members leave    ids with a webhook due, by instant (ms)
-//	lh:{p0}:hook:<id>          hash    with its record  attempts and url of that webhook
+//	lh:{p0}:hook:<id>          hash    with its record  attempts of that webhook
 //	lh:{p0}:tick               hash    none: one key    the logical clock of leases: n, and at (ms) of its last step
 //
 // "by retention" means that the reaper unlinks it, or takes the member out,

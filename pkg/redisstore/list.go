@@ -150,19 +150,31 @@ func comparePlaces(a, b place) int {
 	return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.id, a.id))
 }
 
+// listFields are all of a record but its result, which may be a mebibyte and
+// which no list shows.
+var listFields = []string{
+	"spec", "status", "attempt", "worker", "created", "eligible", "started", "ended", "cancel",
+	"last", "bytes", "progress", "outcome", "past",
+}
+
 // records reads many at once; nil where one has gone meanwhile.
 func (s *Store) records(ctx context.Context, ids []place) ([]*execution.Record, error) {
 	pipe := s.rdb.Pipeline()
-	found := make([]*redis.MapStringStringCmd, len(ids))
+	found := make([]*redis.SliceCmd, len(ids))
 	for i, p := range ids {
-		found[i] = pipe.HGetAll(ctx, recordKey(s.prefixOf(p.id), p.id))
+		found[i] = pipe.HMGet(ctx, recordKey(s.prefixOf(p.id), p.id), listFields...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, wrap("read records", err)
 	}
 	records := make([]*execution.Record, len(ids))
 	for i, p := range ids {
-		f := found[i].Val()
+		f := make(map[string]string, len(listFields))
+		for k, v := range found[i].Val() {
+			if text, ok := v.(string); ok {
+				f[listFields[k]] = text
+			}
+		}
 		if len(f) == 0 {
 			continue
 		}

@@ -310,6 +310,28 @@ func TestAnIdempotencyKeyStandsForOneExecution(t *testing.T) {
 	}
 }
 
+func TestAnIdempotencyKeyDoesNotOutliveItsExecution(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
+	first, err := st.Create(t.Context(), spec(), "alice", "key-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Cancel(t.Context(), first.Record.ID); err != nil {
+		t.Fatal(err)
+	}
+	for get := true; get; {
+		if err := st.Purge(t.Context(), first.Record.ID); err != nil {
+			t.Fatal(err)
+		}
+		_, err := st.Get(t.Context(), first.Record.ID)
+		get = err == nil
+	}
+	again, err := st.Create(t.Context(), spec(), "alice", "key-1")
+	if err != nil || again.Known || again.Record.ID == first.Record.ID {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
 func TestPositionsCountThoseBefore(t *testing.T) {
 	st, _ := redistest.Store(t, redisstore.Options{})
 	var ids []execution.ID
@@ -391,8 +413,10 @@ func TestWhatWasCancelledDoesNotGoBackInLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := redisstore.Settlement{Requeue: true, Outcome: execution.Outcome{Status: execution.Errored, Reason: execution.ReasonInterrupted, Message: "deploy", Attempt: 1}}
-	if _, err := st.Settle(t.Context(), l, s); err != nil {
-		t.Fatal(err)
+	for range 2 { // the second is a repeat after a lost reply
+		if dispatch, err := st.Settle(t.Context(), l, s); err != nil || dispatch != 0 {
+			t.Fatalf("task %d is to be enqueued, %v", dispatch, err)
+		}
 	}
 	r := get(t, st, id)
 	if r.Status != execution.Cancelled || r.Outcome.Status != execution.Cancelled || r.Outcome.Message != "cancelled on request; deploy" {

@@ -267,6 +267,9 @@ func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 		a.log.ErrorContext(ctx, "not settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "error", err)
 		return
 	}
+	if s.Requeue && dispatch == 0 {
+		s.Requeue, s.Outcome.Status, s.Outcome.Reason = false, execution.Cancelled, execution.ReasonCancelled
+	}
 	a.r.o.Observer.AttemptEnded(&a.spec, &s.Outcome, time.Since(a.begun), a.logBytes())
 	a.log.InfoContext(ctx, "attempt settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "requeued", s.Requeue)
 	if !s.Requeue {
@@ -280,6 +283,10 @@ func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 // leave puts an outcome that Redis did not take in time on disk, with the end
 // of the log: the next process on this disk settles it (see Recover).
 func (a *attempt) leave(ctx context.Context, s redisstore.Settlement) {
+	if a.dir.root == "" { // it has not even a folder: its lease runs out, and the reaper settles it
+		a.log.ErrorContext(ctx, "Redis is away and the outcome is lost", "status", s.Outcome.Status)
+		return
+	}
 	a.dir.left = true
 	if err := a.dir.saveSettlement(s); err != nil {
 		a.log.ErrorContext(ctx, "the outcome could not be kept on disk", "status", s.Outcome.Status, "error", err)

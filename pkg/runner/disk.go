@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -14,10 +15,9 @@ import (
 	"github.com/longhaul/longhaul/pkg/redisstore"
 )
 
-// disk is this process's folder below WORKDIR. A lock that ends with the
-// process tells the next one which folders have no owner any more.
+// disk is this process's folder below WORKDIR. It is locked, and the lock ends
+// with the process: that tells the next one which folders have no owner any more.
 //
-//	<WORKDIR>/<process>/lock                            held while the process lives
 //	<WORKDIR>/<process>/<id>.<attempt>/attempt.json     the lease and the spec
 //	<WORKDIR>/<process>/<id>.<attempt>/work             the engine's cwd, unless its catalog entry names one
 //	<WORKDIR>/<process>/<id>.<attempt>/outputs          EXECUTION_OUTPUT_DIR
@@ -30,28 +30,32 @@ type disk struct {
 	lock *os.File
 }
 
-const lockName = "lock"
-
 func openDisk(base string) (*disk, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for work (the setting WORKDIR): %w", err)
 	}
-	root, err := os.MkdirTemp(base, "worker-")
+	made, err := os.MkdirTemp(base, "new-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder (the setting WORKDIR): %w", err)
 	}
-	lock, err := takeLock(root)
+	lock, err := takeLock(made)
 	if err != nil {
 		return nil, err
+	}
+	// Only now may others see it: without its lock it would look like an orphan.
+	root := filepath.Join(base, "worker-"+strings.TrimPrefix(filepath.Base(made), "new-"))
+	if err := os.Rename(made, root); err != nil {
+		return nil, errors.Join(fmt.Errorf("name a folder (the setting WORKDIR): %w", err), lock.Close())
 	}
 	return &disk{base: base, root: root, lock: lock}, nil
 }
 
 // takeLock fails with EWOULDBLOCK when the folder's owner lives.
 func takeLock(root string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(root, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	// The folder itself, not a file in it, which a cleaner of old files might take.
+	f, err := os.Open(root)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock of a workdir: %w", err)
+		return nil, fmt.Errorf("open a workdir: %w", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = f.Close()
@@ -104,8 +108,9 @@ func (d *disk) workdir(n note, cwd string) (workdir, error) {
 	if cwd == "" {
 		w.cwd = filepath.Join(w.root, "work")
 	}
-	for _, dir := range []string{w.outputs(), filepath.Join(w.root, "work")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	for _, dir := range []string{w.root, w.outputs(), filepath.Join(w.root, "work")} {
+		// Not MkdirAll: a root that is gone must not come back without its lock.
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			return workdir{}, fmt.Errorf("make the workdir (the setting WORKDIR): %w", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -52,6 +53,9 @@ func explainStart(err error) string {
 	}
 	if e := (*process.StartError)(nil); errors.As(err, &e) {
 		return fmt.Sprintf("the engine could not be started (%s): %v", e.Op, e.Err)
+	}
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return fmt.Sprintf("the worker could not make the engine's folder (the setting WORKDIR of the worker): %s: %v", e.Op, e.Err)
 	}
 	return "the engine could not be started: " + err.Error()
 }
@@ -133,6 +137,16 @@ func (a *attempt) collect(ctx context.Context) kept {
 			a.log.WarnContext(ctx, "artifact not announced", "path", i.Path, "error", err)
 		}
 	}
+	// A slow store must not use up a drain: the outcome matters more.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-a.r.giveUp:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	sum, err := artifact.Collect(ctx, a.r.artifacts, a.lease.ID, a.dir.outputs(), a.r.o.ArtifactLimits, emit)
 	if err != nil {
 		a.log.ErrorContext(ctx, "artifacts not kept", "error", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -52,6 +53,8 @@ const (
 	// headOfLine is how deep each queue is looked at: a lost task reaches it
 	// however long the line.
 	headOfLine = 50
+	// deleteTimeout bounds how long one execution's files may hold up the next's.
+	deleteTimeout = 30 * time.Second
 )
 
 // Reaper ends what its worker no longer can, and puts back what Asynq has
@@ -64,17 +67,23 @@ type Reaper struct {
 	log    *slog.Logger
 
 	// active remembers since when a task was seen with a worker whose execution
-	// is still queued. Only Run's goroutine touches it.
+	// is still queued. Only Run's own goroutine touches it.
 	active map[execution.ID]time.Time
+	// clean asks for a round of retention, which waits for a store of files that
+	// may be slow, or away: it must not hold up the rest.
+	clean chan struct{}
 }
 
 // NewReaper makes a Reaper.
 func NewReaper(ledger Ledger, line Line, files Files, log *slog.Logger) *Reaper {
-	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}}
+	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1)}
 }
 
 // Run reaps until ctx ends. Redis being away is waited out.
 func (p *Reaper) Run(ctx context.Context) error {
+	var cleaning sync.WaitGroup
+	defer cleaning.Wait()
+	cleaning.Go(func() { p.keepClean(ctx) })
 	ticker := time.NewTicker(reapEvery)
 	defer ticker.Stop()
 	for {
@@ -97,7 +106,28 @@ func (p *Reaper) round(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	return errors.Join(p.lost(ctx), p.overdue(ctx), p.missing(ctx), p.expired(ctx))
+	select {
+	case p.clean <- struct{}{}:
+	default: // the last round of it still goes on
+	}
+	return errors.Join(p.lost(ctx), p.overdue(ctx), p.missing(ctx))
+}
+
+// each does one thing for many and goes on past those that fail.
+func each[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
+	var failed []error
+	for _, one := range all {
+		if err := do(ctx, one); err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if n := len(failed); n > 3 { // they say the same
+		return errors.Join(failed[0], fmt.Errorf("and %d more", n-1))
+	}
+	return errors.Join(failed...)
 }
 
 // lost settles attempts whose lease has run out.
@@ -106,27 +136,27 @@ func (p *Reaper) lost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range leases {
-		r, err := p.ledger.Get(ctx, l.ID)
-		if err != nil {
-			return err
-		}
-		s := lostSettlement(r)
-		dispatch, err := p.ledger.Settle(ctx, l, s)
-		if errors.Is(err, redisstore.ErrAlive) || errors.Is(err, execution.ErrFenced) {
-			continue // it renewed, or settled, between our two looks
-		}
-		if err != nil {
-			return err
-		}
-		p.log.WarnContext(ctx, "worker lost", "execution_id", l.ID, "attempt", l.Attempt, "worker", r.Worker, "requeued", s.Requeue)
-		if s.Requeue {
-			if err := p.line.Enqueue(ctx, execution.TicketFor(l.ID, &r.Spec, dispatch, s.Backoff)); err != nil {
-				return err
-			}
-		}
+	return each(ctx, leases, p.lose)
+}
+
+func (p *Reaper) lose(ctx context.Context, l execution.Lease) error {
+	r, err := p.ledger.Get(ctx, l.ID)
+	if err != nil {
+		return err
 	}
-	return nil
+	s := lostSettlement(r)
+	dispatch, err := p.ledger.Settle(ctx, l, s)
+	if errors.Is(err, redisstore.ErrAlive) || errors.Is(err, execution.ErrFenced) {
+		return nil // it renewed, or settled, between our two looks
+	}
+	if err != nil {
+		return err
+	}
+	p.log.WarnContext(ctx, "worker lost", "execution_id", l.ID, "attempt", l.Attempt, "worker", r.Worker, "requeued", dispatch > 0)
+	if dispatch == 0 {
+		return nil
+	}
+	return p.line.Enqueue(ctx, execution.TicketFor(l.ID, &r.Spec, dispatch, s.Backoff))
 }
 
 // lostSettlement is how an execution ends whose worker is gone.
@@ -157,29 +187,26 @@ func (p *Reaper) missing(ctx context.Context) error {
 		return err
 	}
 	seen := make(map[execution.ID]time.Time, len(p.active))
-	for _, w := range waiting {
-		t := execution.Ticket{ID: w.ID, Queue: w.Queue, Dispatch: w.Dispatch}
-		state, err := p.line.State(ctx, t)
+	err = each(ctx, waiting, func(ctx context.Context, w redisstore.Waiting) error {
+		state, err := p.line.State(ctx, execution.Ticket{ID: w.ID, Queue: w.Queue, Dispatch: w.Dispatch})
 		if err != nil {
 			return err
 		}
 		since, known := p.active[w.ID]
 		switch {
 		case state == queue.Waiting:
-			continue
+			return nil
 		case state == queue.Active && !known:
 			seen[w.ID] = time.Now()
-			continue
+			return nil
 		case state == queue.Active && time.Since(since) < activeAfter:
 			seen[w.ID] = since
-			continue
+			return nil
 		}
-		if err := p.redispatch(ctx, w); err != nil {
-			return err
-		}
-	}
+		return p.redispatch(ctx, w)
+	})
 	p.active = seen
-	return nil
+	return err
 }
 
 func (p *Reaper) redispatch(ctx context.Context, w redisstore.Waiting) error {
@@ -201,16 +228,27 @@ func (p *Reaper) overdue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		o := execution.Outcome{
+	return each(ctx, ids, func(ctx context.Context, id execution.ID) error {
+		_, err := p.ledger.Abandon(ctx, id, execution.Outcome{
 			Status: execution.Timeout, Reason: execution.ReasonQueueWait,
 			Message: "waited in line for longer than its queue_timeout_seconds; it never ran: add workers, or raise it",
+		})
+		return err
+	})
+}
+
+// keepClean takes out what is past its retention, a round at a time.
+func (p *Reaper) keepClean(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.clean:
 		}
-		if _, err := p.ledger.Abandon(ctx, id, o); err != nil {
-			return err
+		if err := p.expired(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "retention", "error", err)
 		}
 	}
-	return nil
 }
 
 // expired takes executions whose retention is over out of the artifact store
@@ -220,13 +258,12 @@ func (p *Reaper) expired(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	return each(ctx, ids, func(ctx context.Context, id execution.ID) error {
+		ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+		defer cancel()
 		if err := p.files.Delete(ctx, id); err != nil {
 			return fmt.Errorf("delete artifacts of %s: %w", id, err)
 		}
-		if err := p.ledger.Purge(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+		return p.ledger.Purge(ctx, id)
+	})
 }

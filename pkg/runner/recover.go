@@ -41,12 +41,9 @@ func (r *Runner) recoverAll(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range notes {
-		if err := r.recoverOne(ctx, workdir{root: filepath.Dir(path)}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(ctx, notes, func(ctx context.Context, path string) error {
+		return r.recoverOne(ctx, workdir{root: filepath.Dir(path)})
+	})
 }
 
 // recoverOne waits for Redis as long as it takes. An error is ctx's end, or a
@@ -90,7 +87,7 @@ func (r *Runner) settleFor(ctx context.Context, log *slog.Logger, w workdir, n n
 		return err
 	}
 	log.InfoContext(ctx, "settled for a dead worker", "status", s.Outcome.Status, "requeued", s.Requeue)
-	if s.Requeue {
+	if s.Requeue && dispatch > 0 {
 		// A failure is the reaper's to mend.
 		if err := r.tasks.Enqueue(ctx, execution.TicketFor(n.Lease.ID, &n.Spec, dispatch, s.Backoff)); err != nil {
 			log.WarnContext(ctx, "task not enqueued; the reaper will", "error", err)

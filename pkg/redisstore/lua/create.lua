@@ -9,8 +9,9 @@ if ARGV[9] ~= '' then
   local seen = redis.call('GET', idem)
   if seen then
     local known, hash = string.match(seen, '^(%S+) (%S+)$')
-    -- Repeated by our own client after a lost reply: the same id is not "known", it is ours.
-    if known ~= id then
+    -- Repeated by our own client after a lost reply: the same id is not "known", it is
+    -- ours. And a key that has outlived its execution stands for nothing any more.
+    if known ~= id and redis.call('EXISTS', prefix .. 'x:' .. known) == 1 then
       if hash ~= ARGV[10] then return {'reused'} end
       return {'known', known}
     end

@@ -3,11 +3,11 @@
 -- ARGV[7] result JSON or ''   ARGV[8] retention ms   ARGV[9] '1': only if the lease has run out
 -- ARGV[10] ms to wait before the next attempt   ARGV[11], ARGV[12] outcome and data of the end event should it
 --   have been cancelled meanwhile, in which case it does not go back in line
--- Returns {'ok', dispatch} | {'fenced', status or ''} | {'alive'}
+-- Returns {'ok', dispatch, 0 where it did not go back in line} | {'fenced', status or ''} | {'alive'}
 local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled', 'started', 'past', 'cancel')
 if not r[1] then return {'fenced', ''} end
 -- The same settle again, after a lost reply.
-if r[7] == ARGV[3] then return {'ok', r[6]} end
+if r[7] == ARGV[3] then return {'ok', r[1] == 'queued' and r[6] or '0'} end
 if r[1] ~= 'running' or r[2] ~= ARGV[3] then return {'fenced', r[1]} end
 if ARGV[9] == '1' then
   local ends = redis.call('ZSCORE', prefix .. 'run', id)
@@ -16,11 +16,11 @@ end
 redis.call('HSET', rec, 'settled', ARGV[3])
 if ARGV[4] == 'queued' and r[10] then
   finish('running', 'cancelled', ARGV[11], ARGV[12], ARGV[7], ARGV[8])
-  return {'ok', r[6]}
+  return {'ok', '0'}
 end
 if ARGV[4] ~= 'queued' then
   finish('running', ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
-  return {'ok', r[6]}
+  return {'ok', '0'}
 end
 local past = '{"started":' .. (r[8] or '0') .. ',"ended":' .. int(now) .. ',"outcome":' .. ARGV[5] .. '}'
 if r[9] then past = r[9] .. ',' .. past end
