@@ -27,13 +27,6 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer p.close()
-	// Asynq gets a client of its own, since queue hooks into it.
-	taskClient, err := redisstore.Dial(cfg.RedisURL)
-	if err != nil {
-		return err
-	}
-	defer taskClient.Close()
-
 	// Engines of the same user could read the environment of this process, with
 	// its secrets, from /proc otherwise.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -46,6 +39,11 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
 		Lookup:         os.LookupEnv, Logger: log, Observer: observer{p.metrics},
 	})
+	if err != nil {
+		return err
+	}
+	// Asynq gets a client of its own, since queue hooks into it; nothing is dialled yet.
+	taskClient, err := redisstore.Dial(cfg.RedisURL)
 	if err != nil {
 		return err
 	}

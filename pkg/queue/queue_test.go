@@ -55,7 +55,6 @@ func serve(t *testing.T, url string, o queue.ServerOptions) (stop func()) {
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
-		_ = rdb.Close()
 	}
 	t.Cleanup(stop)
 	return stop

@@ -36,8 +36,8 @@ type Server struct {
 	handlers sync.WaitGroup
 }
 
-// NewServer makes a Server on a client of its own, since it hooks into it; the
-// caller closes the client after Run.
+// NewServer makes a Server on a client of its own, since it hooks into it. Run
+// closes the client.
 func NewServer(rdb redis.UniversalClient, o ServerOptions) *Server {
 	return &Server{o: o, rdb: rdb}
 }
@@ -95,7 +95,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	if err := srv.Start(asynq.HandlerFunc(s.handle)); err != nil {
 		hook.stop()
-		return fmt.Errorf("start asynq: %w", err)
+		return errors.Join(fmt.Errorf("start asynq: %w", err), s.rdb.Close())
 	}
 	<-ctx.Done()
 	hook.stop() // lets a waiting dequeue return, so that Stop is not held up
@@ -105,14 +105,16 @@ func (s *Server) Run(ctx context.Context) error {
 	// ours depends on them any more.
 	down := make(chan struct{})
 	go func() { srv.Shutdown(); close(down) }()
-	select {
-	case <-down:
-	case <-time.After(shutdownPatience):
-		s.o.Logger.WarnContext(work, "Asynq did not shut down in time; leaving it")
-	}
 	stopHearing()
 	<-heard
-	return nil
+	select {
+	case <-down:
+		return s.rdb.Close()
+	case <-time.After(shutdownPatience):
+		// Its client stays open: Asynq 0.26 panics when that closes under it.
+		s.o.Logger.WarnContext(work, "Asynq did not shut down in time; leaving it")
+		return nil
+	}
 }
 
 const shutdownPatience = 2 * time.Second

@@ -174,6 +174,10 @@ func (s *Store) Cancel(ctx context.Context, id execution.ID) (execution.Cancella
 		// The request cannot be stored, but a worker can hear it: the engine stops
 		// now, and the caller is told to ask again.
 		_ = s.rdb.Publish(ctx, channelCancel, string(id)).Err()
+		return execution.Cancellation{}, &execution.Error{
+			Code: execution.StorageFull, Err: err,
+			Message: "Redis is full, so the cancel could not be stored; its worker has been told to stop the engine. Ask again to be certain, and raise Redis' maxmemory",
+		}
 	}
 	if err != nil {
 		return execution.Cancellation{}, wrap("cancel execution", err)

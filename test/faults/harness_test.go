@@ -61,14 +61,6 @@ func allFaults() bool { return os.Getenv("LONGHAUL_FAULTS") != "" || os.Getenv("
 // long says that faults may take as long as they do in the field.
 func long() bool { return os.Getenv("LONGHAUL_FAULTS") == "long" }
 
-// knownBroken are the promises that do not hold yet, by test, each with what is
-// wrong. They are skipped, loudly; LONGHAUL_FAULTS_BROKEN=1 runs them.
-var knownBroken = map[string]string{
-	"TestACancelInAFullRedisStopsTheEngine":      "a full Redis refuses the cancel (lua/cancel.lua writes before it publishes), and the engine runs on",
-	"TestAFullDiskLosesOnlyWhatAGapTells":        "the message of start_failed has the worker's paths (explainStart passes a PathError on)",
-	"TestAWorkerThatCannotReachRedisStopsInTime": "Asynq's Shutdown waits for its commands' timeouts, 13 s beyond the drain; outcomes are on disk by then, but locked until the exit, and the lease runs out",
-}
-
 // single begins the test of a single fault. Most of each is waiting, so they
 // run side by side, a few at a time.
 func single(t *testing.T) {
@@ -82,9 +74,6 @@ func single(t *testing.T) {
 // quick begins a test that always runs.
 func quick(t *testing.T) {
 	t.Helper()
-	if why, broken := knownBroken[t.Name()]; broken && os.Getenv("LONGHAUL_FAULTS_BROKEN") == "" {
-		t.Skip("KNOWN TO BE BROKEN: " + why)
-	}
 	t.Parallel()
 }
 
