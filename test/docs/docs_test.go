@@ -15,6 +15,8 @@ var (
 	named = regexp.MustCompile("`((?:cmd|pkg|docs|examples|bench|test|deploy|api)/[A-Za-z0-9_./-]+)`")
 	// A make target in a line to be typed.
 	target = regexp.MustCompile(`(?m)^make ([a-z-]+)`)
+	// A test that stands behind a promise.
+	promised = regexp.MustCompile("`(Test[A-Za-z0-9]+)`")
 )
 
 func TestEveryPathThatADocumentNamesExists(t *testing.T) {
@@ -23,6 +25,7 @@ func TestEveryPathThatADocumentNamesExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tests := sources(t, root)
 	documents := 0
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
@@ -45,6 +48,11 @@ func TestEveryPathThatADocumentNamesExists(t *testing.T) {
 					t.Errorf("%s names %s", file, m[1])
 				}
 			}
+			for _, m := range promised.FindAllStringSubmatch(string(text), -1) {
+				if !strings.Contains(tests, "func "+m[1]+"(") {
+					t.Errorf("%s names %s", file, m[1])
+				}
+			}
 			for _, m := range target.FindAllStringSubmatch(string(text), -1) {
 				if !strings.Contains(string(makefile), "\n"+m[1]+":") {
 					t.Errorf("%s tells to make %s", file, m[1])
@@ -55,6 +63,24 @@ func TestEveryPathThatADocumentNamesExists(t *testing.T) {
 	if documents < 10 {
 		t.Errorf("only %d documents found", documents)
 	}
+}
+
+// sources are all test files of the folder test.
+func sources(t *testing.T, root string) string {
+	t.Helper()
+	var all strings.Builder
+	files, err := filepath.Glob(filepath.Join(root, "test", "*", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 func exists(path string) bool {
