@@ -39,10 +39,8 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, badURL(err)
 		}
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
-		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = maxRetries, 1, true
+		tune(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.MaxRetries, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.ClientName)
 		o.MaintNotificationsConfig = noMaintenance
-		o.ClientName = "longhaul"
 		return redis.NewClient(o), nil
 	case kind == "redis+sentinel":
 		u, err := multiHost(tls, rest, "master_name")
@@ -53,9 +51,7 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, badURL(err)
 		}
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
-		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = maxRetries, 1, true
-		o.ClientName = "longhaul"
+		tune(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.MaxRetries, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.ClientName)
 		return redis.NewFailoverClient(o), nil
 	case kind == "redis+cluster":
 		u, err := multiHost(tls, rest, "")
@@ -66,13 +62,19 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, badURL(err)
 		}
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
-		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = maxRetries, 1, true
+		tune(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.MaxRetries, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.ClientName)
 		o.MaintNotificationsConfig = noMaintenance
-		o.ClientName = "longhaul"
 		return redis.NewClusterClient(o), nil
 	}
 	return nil, fmt.Errorf("the setting REDIS_URL must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://")
+}
+
+// tune sets what the three kinds of go-redis' options have in common but no type for.
+func tune(dial, read, write *time.Duration, retries, dialRetries *int, contextEndsIO *bool, name *string) {
+	*dial, *read, *write = dialTimeout, ioTimeout, ioTimeout
+	*retries, *dialRetries = maxRetries, 1
+	*contextEndsIO = true // else a context's deadline does not bound a command
+	*name = "longhaul"
 }
 
 // noMaintenance keeps go-redis from asking each server for push messages that

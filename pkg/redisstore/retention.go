@@ -39,7 +39,7 @@ func (s *Store) due(ctx context.Context, index func(prefix string) string, limit
 func (s *Store) Purge(ctx context.Context, id execution.ID) error {
 	r, err := s.Get(ctx, id)
 	if execution.CodeOf(err) == execution.NotFound {
-		r = &execution.Record{ID: id} // a purge that was cut off: the indexes may remain
+		r = &execution.Record{ID: id} // taken out by hand: its index entries must not stay
 	} else if err != nil {
 		return err
 	}
