@@ -63,7 +63,7 @@ func (s *Spool) Append(ctx context.Context, _ execution.Lease, b execution.Batch
 		if err == nil || errors.Is(err, execution.ErrFenced) || ctx.Err() != nil {
 			return err
 		}
-		s.log.WarnContext(ctx, "log goes to disk until Redis takes it", "execution_id", s.lease.ID, "error", err)
+		s.log.WarnContext(ctx, "log goes to disk until Redis takes it", "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

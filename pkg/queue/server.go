@@ -168,8 +168,8 @@ func (s *Server) hear(ctx context.Context, wake chan<- struct{}) {
 // logger gives Asynq's lines to slog.
 type logger struct{ log *slog.Logger }
 
-func (l logger) Debug(args ...any) { l.log.Debug("asynq", "message", fmt.Sprint(args...)) }
-func (l logger) Info(args ...any)  { l.log.Info("asynq", "message", fmt.Sprint(args...)) }
-func (l logger) Warn(args ...any)  { l.log.Warn("asynq", "message", fmt.Sprint(args...)) }
-func (l logger) Error(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
-func (l logger) Fatal(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
+func (l logger) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...), "part", "asynq") }
+func (l logger) Info(args ...any)  { l.log.Info(fmt.Sprint(args...), "part", "asynq") }
+func (l logger) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...), "part", "asynq") }
+func (l logger) Error(args ...any) { l.log.Error(fmt.Sprint(args...), "part", "asynq") }
+func (l logger) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...), "part", "asynq") }

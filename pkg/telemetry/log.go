@@ -26,8 +26,12 @@ func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 }
 
 // platformNames gives the fields the names that Railway's log search knows;
-// others (Loki, Datadog, Vector) know them too.
+// others (Loki, Datadog, Vector) know them too. A duration reads "25s" and not
+// as a number of nanoseconds.
 func platformNames(groups []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
 	if len(groups) > 0 {
 		return a
 	}
