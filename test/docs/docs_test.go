@@ -65,20 +65,22 @@ func TestEveryPathThatADocumentNamesExists(t *testing.T) {
 	}
 }
 
-// sources are all test files of the folder test.
+// sources are all test files.
 func sources(t *testing.T, root string) string {
 	t.Helper()
 	var all strings.Builder
-	files, err := filepath.Glob(filepath.Join(root, "test", "*", "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	for _, folder := range []string{"test", "pkg"} {
+		files, err := filepath.Glob(filepath.Join(root, folder, "*", "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.Write(text)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
 	}
 	return all.String()
 }
