@@ -1,0 +1,92 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+)
+
+// finish takes what the engine left: the rest of its output and its files. It
+// returns when all of the log is stored. The error says that it is not: fenced,
+// or a drain that ran out of time while Redis was away.
+func (a *attempt) finish(ctx context.Context) error {
+	a.pumps.Wait()
+	a.dir.artifacts = a.collect(ctx)
+	a.writer.Close()
+	err := <-a.writing
+	a.spool.Close()
+	defer a.unspool()
+	var kept error
+	select {
+	case kept = <-a.spooling:
+	case <-a.r.giveUp:
+		a.unspool()
+		kept = <-a.spooling // from here on, nobody but the next process touches the file
+	}
+	if errors.Is(kept, context.Canceled) {
+		kept = errNotStored
+	}
+	return errors.Join(err, kept)
+}
+
+var errNotStored = errors.New("the end of the log is still on disk")
+
+// settle writes the outcome, for as long as it takes: without it the execution
+// would be "running" with nothing running.
+func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
+	var dispatch int
+	err := a.r.retry(ctx, a.log, "settle", a.r.giveUp, func() (err error) {
+		dispatch, err = a.r.store.Settle(ctx, a.lease, s)
+		return err
+	})
+	if err != nil && !final(err) {
+		a.leave(ctx, s)
+		return
+	}
+	if err != nil {
+		a.log.ErrorContext(ctx, "not settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "error", err)
+		return
+	}
+	if s.Requeue && dispatch == 0 {
+		s.Requeue, s.Outcome.Status, s.Outcome.Reason = false, execution.Cancelled, execution.ReasonCancelled
+	}
+	a.r.o.Observer.AttemptEnded(&a.spec, &s.Outcome, time.Since(a.begun), a.logBytes())
+	a.log.InfoContext(ctx, "attempt settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "requeued", s.Requeue)
+	if !s.Requeue {
+		return
+	}
+	if err := a.r.tasks.Enqueue(ctx, execution.TicketFor(a.lease.ID, &a.spec, dispatch, s.Backoff)); err != nil {
+		a.log.WarnContext(ctx, "task not enqueued; the reaper will", "error", err)
+	}
+}
+
+// leave puts an outcome that Redis did not take in time on disk, with the end
+// of the log: the next process on this disk settles it (see Recover).
+func (a *attempt) leave(ctx context.Context, s redisstore.Settlement) {
+	if a.dir.root == "" { // it has not even a folder: its lease runs out, and the reaper settles it
+		a.log.ErrorContext(ctx, "Redis is away and the outcome is lost", "status", s.Outcome.Status)
+		return
+	}
+	a.dir.left = true
+	if err := a.dir.saveSettlement(s); err != nil {
+		a.log.ErrorContext(ctx, "the outcome could not be kept on disk", "status", s.Outcome.Status, "error", err)
+		return
+	}
+	a.log.WarnContext(ctx, "Redis is away: the outcome waits on disk for the next worker here", "status", s.Outcome.Status)
+}
+
+func (a *attempt) logBytes() int64 {
+	if a.writer == nil {
+		return 0
+	}
+	return a.writer.Stats().LogBytes
+}
+
+func (a *attempt) clean(ctx context.Context) {
+	if err := a.dir.remove(); err != nil {
+		a.log.WarnContext(ctx, "workdir not removed", "error", err)
+	}
+}
