@@ -27,6 +27,11 @@ build-%:
 
 .PHONY: test
 test: redis python ## Run every test, with the race detector
+	@$(call loud,docker info,the tests on containers: Docker does not answer)
+	@$(call loud,command -v redis-server,all tests on Redis: redis-server is missing (apt-get install redis-server))
+	@$(call loud,command -v python3,the tests of the Python examples: python3 is missing (apt-get install python3))
+	@$(call loud,command -v node,the tests of the Node example and of the guide: node is missing (apt-get install nodejs))
+	@echo "not run here: the single faults (make faults), but for three quick ones"
 	go test -race -tags $(TAGS) -timeout 20m ./...
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
@@ -65,6 +70,9 @@ clean: ## Remove what was built
 $(LINT):
 	@echo "installing golangci-lint $(LINT_VERSION), which takes some minutes the first time"
 	@GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+# go test hides the reasons of skips; what is going to be skipped is said here.
+loud = $(1) >/dev/null 2>&1 || echo "SKIPPED, NOT PASSED: $(2)"
 
 # Installs a Debian package for the tests where it is missing and we may.
 define need
