@@ -86,13 +86,19 @@ type ending struct {
 	ReturnCode *int             `json:"return_code"`
 }
 
-// exit tells a person why it ended and gives scripts a code.
-func (e *ending) exit(stderr io.Writer, id execution.ID) error {
-	if e.Status != execution.Completed {
-		// The engine's last lines, which the message ends with, were just printed.
-		why, _, _ := strings.Cut(e.Message, "; its last lines:")
-		fmt.Fprintf(stderr, "longhaul: %s ended as %s: %s\n", id, e.Status, why)
+// tell says to a person why it did not complete.
+func (e *ending) tell(stderr io.Writer, id execution.ID) {
+	if e.Status == execution.Completed {
+		return
 	}
+	// The engine's last lines, which the message ends with, were just printed.
+	why, _, _ := strings.Cut(e.Message, "; its last lines:")
+	fmt.Fprintf(stderr, "longhaul: %s ended as %s: %s\n", id, e.Status, why)
+}
+
+// exit tells why it ended and gives scripts a code.
+func (e *ending) exit(stderr io.Writer, id execution.ID) error {
+	e.tell(stderr, id)
 	switch e.Status {
 	case execution.Timeout:
 		return exitCode(exitTimeout)

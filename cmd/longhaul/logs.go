@@ -39,8 +39,8 @@ Ctrl-C then only stops watching.`,
 			if err == nil && end == nil {
 				fmt.Fprintln(os.Stderr, "longhaul: no longer watching; the execution goes on")
 			}
-			if end != nil && end.Status != execution.Completed {
-				fmt.Fprintf(os.Stderr, "longhaul: %s ended as %s: %s\n", id, end.Status, end.Message)
+			if end != nil {
+				end.tell(os.Stderr, id)
 			}
 			return err
 		},

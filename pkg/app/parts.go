@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -177,12 +176,9 @@ func (h hooks) Due(ctx context.Context, _ time.Time, limit int) ([]webhook.Deliv
 }
 
 func (h hooks) Done(ctx context.Context, id string, _ bool, _ int, _ string) error {
-	return h.store.HookDone(ctx, executionOf(id))
+	return h.store.HookDone(ctx, webhook.ExecutionOf(id))
 }
 
 func (h hooks) Retry(ctx context.Context, id string, at time.Time, _ int, _ string) error {
-	return h.store.HookRetry(ctx, executionOf(id), at)
+	return h.store.HookRetry(ctx, webhook.ExecutionOf(id), at)
 }
-
-// executionOf undoes webhook.For's naming: one message per execution.
-func executionOf(id string) execution.ID { return execution.ID(strings.TrimPrefix(id, "msg_")) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -128,7 +129,7 @@ func (s *Spec) Validate(l Limits) error {
 	if limit := int64(l.MaxDelay / time.Second); s.QueueTimeoutSeconds < 0 || s.QueueTimeoutSeconds > limit {
 		p.addf("queue_timeout_seconds", "must be between 0 (no limit) and %d", limit)
 	}
-	if !contains(Queues, s.Queue) {
+	if !slices.Contains(Queues, s.Queue) {
 		p.addf("queue", "must be one of %s", strings.Join(Queues, ", "))
 	}
 	if s.MaxAttempts < 1 || s.MaxAttempts > l.MaxAttempts {
@@ -174,13 +175,4 @@ func (s *Spec) validateLabels(l Limits, p *problems) {
 			p.add("labels."+k, "must be at most 128 bytes of text on one line")
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

@@ -1,5 +1,7 @@
 package execution
 
+import "slices"
+
 // Status is where an execution stands: one of seven words, on the wire and everywhere else.
 //
 //	          ┌───────── requeue (worker lost or interrupted, attempts left) ─────────┐
@@ -38,24 +40,10 @@ var transitions = map[Status][]Status{
 func (s Status) Terminal() bool { return s.Valid() && len(transitions[s]) == 0 }
 
 // Valid reports whether s is one of the seven words.
-func (s Status) Valid() bool {
-	for _, v := range Statuses {
-		if s == v {
-			return true
-		}
-	}
-	return false
-}
+func (s Status) Valid() bool { return slices.Contains(Statuses, s) }
 
 // CanBecome reports whether the state machine has an edge from s to next.
-func (s Status) CanBecome(next Status) bool {
-	for _, v := range transitions[s] {
-		if v == next {
-			return true
-		}
-	}
-	return false
-}
+func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }
 
 // Reason says in one stable word why an execution is where it is.
 type Reason string

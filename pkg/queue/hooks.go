@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +15,7 @@ import (
 // lease could not be renewed for 30 seconds. Both are decided behind its
 // exported surface, but every step goes through the Redis client that it is
 // given, so two hooks on that client mend both without a fork. They rely on
-// the shape of two commands; hooks_test.go fails when Asynq changes them.
+// the shape of two commands; queue_test.go fails when Asynq changes them.
 
 // idlePoll is how long an idle worker waits for a wake before it looks by
 // itself: the price of a lost wake, and the interval for tasks whose delay is over.
@@ -73,30 +72,21 @@ func (h *wakeHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		case errors.Is(err, redis.Nil):
 			if h.empty++; h.empty >= h.queues {
 				h.empty = 0
-				h.wait(idlePoll)
+				h.wait(h.wake, idlePoll)
 			}
 		case !redis.HasErrorPrefix(err, "NOSCRIPT"): // that one is followed by EVAL at once
-			h.pause(errorPause)
+			h.wait(nil, errorPause)
 		}
 		return err
 	}
 }
 
-// wait ends with a wake, after d, or when the server stops.
-func (h *wakeHook) wait(d time.Duration) {
+// wait ends with a wake, if one is waited for, after d, or when the server stops.
+func (h *wakeHook) wait(wake <-chan struct{}, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-h.wake:
-	case <-timer.C:
-	case <-h.done:
-	}
-}
-
-func (h *wakeHook) pause(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
+	case <-wake:
 	case <-timer.C:
 	case <-h.done:
 	}
@@ -143,9 +133,7 @@ func (leaseHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (leaseHook) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
+func (leaseHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (leaseHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next

@@ -43,9 +43,6 @@ func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string
 	return Claimed{}, execution.Errorf(execution.Conflict, "execution %s is %s, not queued", id, res[1])
 }
 
-// NewToken makes the random part of a lease.
-func NewToken() string { return randomToken() }
-
 // Append stores a batch of events. It may be repeated with the same batch
 // after any error but ErrFenced.
 func (s *Store) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {

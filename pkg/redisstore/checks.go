@@ -23,11 +23,12 @@ func (s *Store) Advise(ctx context.Context) ([]Advice, error) {
 	if v := s.info(ctx, "server", "redis_version"); v != "" && olderThan(v, 6, 2) {
 		advice = append(advice, Advice{"version", fmt.Sprintf("Redis %s is older than 6.2, the oldest that Longhaul is tested with", v)})
 	}
-	if p := s.config(ctx, "maxmemory-policy"); p != "" && p != "noeviction" {
+	if p, _ := s.config(ctx, "maxmemory-policy"); p != "" && p != "noeviction" {
 		advice = append(advice, Advice{"maxmemory-policy", fmt.Sprintf("is %s: Redis may drop executions when it is full; set it to noeviction", p)})
 	}
-	aof, save := s.config(ctx, "appendonly"), s.config(ctx, "save")
-	if aof == "no" && save == "" && s.known(ctx, "save") {
+	aof, _ := s.config(ctx, "appendonly")
+	save, known := s.config(ctx, "save")
+	if aof == "no" && save == "" && known {
 		advice = append(advice, Advice{"appendonly", "Redis keeps nothing on disk: a restart loses every execution; set appendonly yes"})
 	} else if aof == "no" {
 		advice = append(advice, Advice{"appendonly", "is no: a crash of Redis loses what came since its last snapshot; set appendonly yes"})
@@ -35,19 +36,10 @@ func (s *Store) Advise(ctx context.Context) ([]Advice, error) {
 	return advice, nil
 }
 
-// config reads one setting; "" where the server does not tell.
-func (s *Store) config(ctx context.Context, name string) string {
-	m, err := s.rdb.ConfigGet(ctx, name).Result()
-	if err != nil {
-		return ""
-	}
-	return m[name]
-}
-
-func (s *Store) known(ctx context.Context, name string) bool {
-	m, err := s.rdb.ConfigGet(ctx, name).Result()
-	_, ok := m[name]
-	return err == nil && ok
+// config reads one setting; not known where the server does not tell.
+func (s *Store) config(ctx context.Context, name string) (value string, known bool) {
+	value, known = s.rdb.ConfigGet(ctx, name).Val()[name] // nil after an error
+	return value, known
 }
 
 func (s *Store) info(ctx context.Context, section, field string) string {

@@ -36,7 +36,7 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
 		(s.o.MaxQueue + s.partitions - 1) / s.partitions,
 		spec.WebhookURL, idem, digest(string(body)), s.o.IdempotencyTTL.Milliseconds(),
-		randomToken(), spec.QueueTimeoutSeconds * 1000,
+		NewToken(), spec.QueueTimeoutSeconds * 1000,
 	}
 	for k, v := range spec.Labels {
 		args = append(args, k+"="+v)
@@ -93,8 +93,9 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// randomToken is unique per call: 128 bits.
-func randomToken() string {
+// NewToken makes what is unique per call, 128 random bits: the random part of a
+// lease, or the mark by which a repeated create knows itself.
+func NewToken() string {
 	var b [16]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		panic("redisstore: no randomness: " + err.Error())

@@ -117,15 +117,21 @@ func (s *Store) HeadOfLine(ctx context.Context, limit int, ms int64) ([]Waiting,
 			if err != nil {
 				return nil, wrap("read line", err)
 			}
-			for _, id := range ids {
-				n, err := s.rdb.HGet(ctx, recordKey(p, execution.ID(id)), "dispatch").Int()
-				if isNil(err) {
-					continue
+			if len(ids) == 0 {
+				continue
+			}
+			pipe := s.rdb.Pipeline()
+			numbers := make([]*redis.StringCmd, len(ids))
+			for i, id := range ids {
+				numbers[i] = pipe.HGet(ctx, recordKey(p, execution.ID(id)), "dispatch")
+			}
+			if _, err := pipe.Exec(ctx); err != nil && !isNil(err) {
+				return nil, wrap("read dispatch numbers", err)
+			}
+			for i, id := range ids {
+				if n, err := numbers[i].Int(); err == nil { // else it has gone meanwhile
+					waiting = append(waiting, Waiting{ID: execution.ID(id), Queue: q, Dispatch: n})
 				}
-				if err != nil {
-					return nil, wrap("read dispatch number", err)
-				}
-				waiting = append(waiting, Waiting{ID: execution.ID(id), Queue: q, Dispatch: n})
 			}
 		}
 	}

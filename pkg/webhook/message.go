@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -53,8 +54,14 @@ func For(r *execution.Record) (Delivery, error) {
 	if err != nil {
 		return Delivery{}, fmt.Errorf("webhook for %s: %w", r.ID, err)
 	}
-	return Delivery{ID: "msg_" + string(r.ID), URL: r.Spec.WebhookURL, Body: body, Attempt: 1}, nil
+	return Delivery{ID: idPrefix + string(r.ID), URL: r.Spec.WebhookURL, Body: body, Attempt: 1}, nil
 }
+
+// idPrefix makes an execution's id the id of its message: there is one each.
+const idPrefix = "msg_"
+
+// ExecutionOf is the execution that the delivery called id tells of.
+func ExecutionOf(id string) execution.ID { return execution.ID(strings.TrimPrefix(id, idPrefix)) }
 
 func instant(t time.Time) *string {
 	if t.IsZero() {
