@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type parts struct {
 	tasks     *queue.Queue
 	catalog   *engine.Catalog
 	artifacts artifact.Store
+	internal  artifact.Store // the same place, for what is not among an execution's artifacts
 	metrics   *telemetry.Metrics
 }
 
@@ -40,11 +42,11 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := cfg.Artifacts
-	files, err := artifact.Open(a.URL, artifact.Options{
-		AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken,
-		Endpoint: a.Endpoint, Region: a.Region, Bucket: a.Bucket,
-	})
+	files, err := openFiles(cfg, "")
+	if err != nil {
+		return nil, err
+	}
+	internal, err := openFiles(cfg, internalArea)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{
-		cfg: cfg, log: log, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, metrics: telemetry.NewMetrics(Version()),
+		cfg: cfg, log: log, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, internal: internal, metrics: telemetry.NewMetrics(Version()),
 		store: redisstore.New(rdb, redisstore.Options{
 			Partitions: cfg.Partitions, Retention: cfg.Retention, IdempotencyTTL: cfg.IdempotencyTTL,
 			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.LogRedisBytes,
@@ -61,6 +63,25 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 	}
 	p.metrics.Collect(p.store.Stats)
 	return p, nil
+}
+
+// internalArea is where logs' segments and checkpoints are: no id looks like it.
+const internalArea = ".internal"
+
+func openFiles(cfg *config.Config, area string) (artifact.Store, error) {
+	a := cfg.Artifacts
+	return artifact.Open(a.URL, artifact.Options{
+		AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken,
+		Endpoint: a.Endpoint, Region: a.Region, Bucket: a.Bucket, Area: area,
+	})
+}
+
+// files are all that is kept of an execution outside Redis.
+type files struct{ artifacts, internal artifact.Store }
+
+// Delete implements runner.Files.
+func (f files) Delete(ctx context.Context, id execution.ID) error {
+	return errors.Join(f.artifacts.Delete(ctx, id), f.internal.Delete(ctx, id))
 }
 
 func (p *parts) close() {
@@ -99,7 +120,7 @@ func (g *group) stop() {
 
 // keepers are what every replica runs, API and worker alike.
 func (p *parts) keepers(g *group) error {
-	g.start("reaper", runner.NewReaper(p.store, p.tasks, p.artifacts, p.log.With("part", "reaper")).Run)
+	g.start("reaper", runner.NewReaper(p.store, p.tasks, files{p.artifacts, p.internal}, p.log.With("part", "reaper")).Run)
 	g.start("advice", p.advise)
 	if p.cfg.WebhookSecret == "" {
 		return nil

@@ -78,6 +78,9 @@ func openS3(u *url.URL, o Options) (*bucket, error) {
 		}
 		b.prefix = p + "/"
 	}
+	if o.Area != "" {
+		b.prefix += o.Area + "/"
+	}
 	return b, nil
 }
 

@@ -123,6 +123,38 @@ func TestWhatWasPutIsListedReadAndDeleted(t *testing.T) {
 	})
 }
 
+func TestAnAreaIsApart(t *testing.T) {
+	for name, url := range map[string]string{
+		"folder": "file://" + filepath.Join(t.TempDir(), "outputs"),
+		"bucket": "s3://outputs/a?style=path&region=auto&endpoint=" + fakeS3(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := keys
+			o.Area = ".internal"
+			whole, err := Open(url, keys)
+			area, areaErr := Open(url, o)
+			if err := errors.Join(err, areaErr); err != nil {
+				t.Fatal(err)
+			}
+			put(t, whole, id, "a.txt", "outside")
+			put(t, area, id, "a.txt", "inside")
+			if got := get(t, whole, id, "a.txt") + " " + get(t, area, id, "a.txt"); got != "outside inside" {
+				t.Fatalf("read %q", got)
+			}
+			if err := area.Delete(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			if got := get(t, whole, id, "a.txt"); got != "outside" {
+				t.Fatalf("read %q", got)
+			}
+			list, err := area.List(t.Context(), id)
+			if err != nil || len(list) != 0 {
+				t.Fatalf("the area still holds %v, %v", list, err)
+			}
+		})
+	}
+}
+
 func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	eachStore(t, func(t *testing.T, st Store) {
 		put(t, st, id, "dir/file", "x")
