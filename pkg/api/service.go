@@ -5,9 +5,9 @@ type Health struct {
 	Status string `json:"status" example:"ok"`
 }
 
-// Ready is the answer to GET /ready, with 200 or 503.
+// Ready is the answer to GET /ready: with 200 when ready or degraded, else 503.
 type Ready struct {
-	Status string  `json:"status" enum:"ready,draining,not_ready" example:"ready"`
+	Status string  `json:"status" enum:"ready,degraded,draining,not_ready" example:"ready"`
 	Checks []Check `json:"checks" nullable:"false"`
 }
 
@@ -15,7 +15,7 @@ type Ready struct {
 type Check struct {
 	Name   string `json:"name" example:"redis"`
 	OK     bool   `json:"ok"`
-	Detail string `json:"detail,omitempty" doc:"What is wrong" example:"dial tcp: connection refused"`
+	Detail string `json:"detail,omitempty" doc:"What is wrong" example:"Redis cannot be reached (the setting REDIS_URL); try again soon"`
 	Since  *Time  `json:"since" format:"date-time" doc:"Since when it has been so"`
 }
 

@@ -25,6 +25,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		return err
 	}
 	defer p.close()
+	log = p.log
 	g := newGroup(ctx, log)
 	defer g.stop()
 
@@ -35,7 +36,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		Dispatcher: dispatch.New(p.store, p.tasks, log),
 		Records:    p.store, Events: p.store, Bells: bells, Hub: fan,
 		Catalog: p.catalog, Artifacts: p.artifacts,
-		Health: newHealth(p).check, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
+		Health: p.health.checks, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
 		Tokens: cfg.APITokens, MetricsToken: cfg.MetricsToken, StreamSecret: cfg.StreamTokenSecret,
 		Limits: cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes,
 		MaxSSE: cfg.MaxSSEDuration, ResponseLimit: cfg.SSEResponseLimit, KeepAlive: cfg.KeepAliveInterval,

@@ -31,6 +31,8 @@ type parts struct {
 	artifacts artifact.Store
 	internal  artifact.Store // the same place, for what is not among an execution's artifacts
 	metrics   *telemetry.Metrics
+	health    *health
+	asynqLog  *slog.Logger
 }
 
 // open makes the parts. It connects to nothing: Redis may still be starting.
@@ -55,13 +57,14 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{
-		cfg: cfg, log: log, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, internal: internal, metrics: telemetry.NewMetrics(Version()),
+		cfg: cfg, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, internal: internal, metrics: telemetry.NewMetrics(Version()),
 		store: redisstore.New(rdb, redisstore.Options{
 			Partitions: cfg.Partitions, Retention: cfg.Retention, IdempotencyTTL: cfg.IdempotencyTTL,
 			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.LogRedisBytes,
 		}),
 	}
 	p.metrics.Collect(p.store.Stats)
+	p.watch(log)
 	return p, nil
 }
 
@@ -82,6 +85,18 @@ type files struct{ artifacts, internal artifact.Store }
 // Delete implements runner.Files.
 func (f files) Delete(ctx context.Context, id execution.ID) error {
 	return errors.Join(f.artifacts.Delete(ctx, id), f.internal.Delete(ctx, id))
+}
+
+// watch sets health up, and gives the parts a log that an outage does not fill.
+func (p *parts) watch(log *slog.Logger) {
+	p.health = newHealth(log, p.metrics)
+	line := calm{Handler: log.Handler(), health: p.health, redis: p.health.addRedis(p.store)}
+	p.log = slog.New(line)
+	line.all = true
+	p.asynqLog = slog.New(line)
+	if p.cfg.Artifacts.URL != "" {
+		p.health.addArtifacts(p.artifacts)
+	}
 }
 
 func (p *parts) close() {
@@ -121,6 +136,7 @@ func (g *group) stop() {
 // keepers are what every replica runs, API and worker alike.
 func (p *parts) keepers(g *group) error {
 	g.start("reaper", runner.NewReaper(p.store, p.tasks, files{p.artifacts, p.internal}, p.log.With("part", "reaper")).Run)
+	g.start("health", p.health.run)
 	g.start("advice", p.advise)
 	if p.cfg.WebhookSecret == "" {
 		return nil
@@ -135,16 +151,13 @@ func (p *parts) keepers(g *group) error {
 
 // advise waits for Redis and then says once what is wrong with it.
 func (p *parts) advise(ctx context.Context) error {
-	for waited := false; ; waited = true {
+	for {
 		err := p.store.Ready(ctx)
 		if err == nil {
 			break
 		}
 		if execution.CodeOf(err) == execution.Conflict {
 			return err
-		}
-		if !waited {
-			p.log.Warn("waiting for Redis", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -158,9 +171,6 @@ func (p *parts) advise(ctx context.Context) error {
 	}
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("Redis could not be looked at", "error", err)
-	}
-	if err := p.artifacts.Check(ctx); err != nil && ctx.Err() == nil {
-		p.log.Warn("artifacts cannot be kept now (ARTIFACTS_URL)", "error", err)
 	}
 	return nil
 }

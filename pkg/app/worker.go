@@ -27,6 +27,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer p.close()
+	log = p.log
 	// Engines of the same user could read the environment of this process, with
 	// its secrets, from /proc otherwise.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -48,7 +49,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	server := queue.NewServer(taskClient, queue.ServerOptions{
-		Slots: cfg.MaxConcurrent, Queues: cfg.Queues, Handle: run.Handle, Logger: log,
+		Slots: cfg.MaxConcurrent, Queues: cfg.Queues, Handle: run.Handle, Logger: p.asynqLog,
 		Cancel: func(ctx context.Context, id execution.ID) {
 			// The dashboard's cancel button is a request like any other.
 			if _, err := dispatch.New(p.store, p.tasks, log).Cancel(ctx, id); err != nil {

@@ -187,16 +187,20 @@ func TestHealthIsExactlyAsInTheSeed(t *testing.T) {
 
 func TestReadySaysWhatIsAwayAndSinceWhen(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	healthy := true
+	healthy, degrades := true, false
 	w := newWorld(t, func(o *httpapi.Options) {
 		o.Health = func(context.Context) []httpapi.Check {
-			return []httpapi.Check{{Name: "redis", OK: healthy, Detail: "connection refused", Since: since}}
+			return []httpapi.Check{{Name: "redis", OK: healthy, Degrades: degrades, Detail: "connection refused", Since: since}}
 		}
 	})
 	if ready, _ := call[api.Ready](w, 200, "GET", "/ready", ""); ready.Status != "ready" || len(ready.Checks) != 1 {
 		t.Errorf("ready says %+v", ready)
 	}
-	healthy = false
+	healthy, degrades = false, true
+	if ready, _ := call[api.Ready](w, 200, "GET", "/ready", ""); ready.Status != "degraded" || ready.Checks[0].OK || ready.Checks[0].Detail == "" {
+		t.Errorf("ready says %+v", ready)
+	}
+	degrades = false
 	ready, header := call[api.Ready](w, 503, "GET", "/ready", "")
 	if c := ready.Checks[0]; ready.Status != "not_ready" || c.Name != "redis" || !c.Since.Equal(since) || header.Get("Retry-After") == "" {
 		t.Errorf("ready says %+v", ready)

@@ -61,4 +61,7 @@ type Check struct {
 	OK     bool
 	Detail string
 	Since  time.Time // since when it has been so
+	// Degrades says of one that is not OK: the process works without it, only not
+	// in all things. It is no reason to send callers elsewhere.
+	Degrades bool
 }

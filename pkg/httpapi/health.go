@@ -34,7 +34,9 @@ func (s *Server) healthRoutes() {
 		})
 		operation(s, public, huma.Operation{
 			OperationID: name + "Ready", Method: method, Path: "/ready", Tags: []string{"service"},
-			Summary:   "Whether this process can do its work",
+			Summary: "Whether this process can do its work",
+			Description: "`degraded` comes with 200: something is wrong that it works without, such as the artifact store (executions run, their files are not kept) or room in Redis (what is there can be read, new work is refused). " +
+				"What is wrong, and since when, is in `checks`. They are looked at in the background; a probe costs nothing.",
 			Responses: map[string]*huma.Response{"503": response("Something it depends on is away, or it is draining", jsonOf[api.Ready](s))},
 		}, s.ready)
 	}
@@ -61,15 +63,18 @@ func (s *Server) ready(ctx context.Context, _ *struct{}) (*readyOutput, error) {
 		defer cancel()
 		for _, c := range s.Health(ctx) {
 			out.Body.Checks = append(out.Body.Checks, api.Check{Name: c.Name, OK: c.OK, Detail: c.Detail, Since: api.TimePtr(c.Since)})
-			if !c.OK {
+			switch {
+			case !c.OK && !c.Degrades:
 				out.Body.Status = "not_ready"
+			case !c.OK && out.Body.Status == "ready":
+				out.Body.Status = "degraded"
 			}
 		}
 	}
 	if s.isDraining() {
 		out.Body.Status = "draining"
 	}
-	if out.Body.Status != "ready" {
+	if out.Body.Status != "ready" && out.Body.Status != "degraded" {
 		out.Status, out.RetryAfter = http.StatusServiceUnavailable, kinds[execution.Unavailable].retry
 	}
 	return out, nil

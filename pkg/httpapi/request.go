@@ -62,8 +62,10 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// levelOf keeps 503 quiet: what is away is told once, by those who watch it, and
+// not again for each request that meets it.
 func levelOf(status int) slog.Level {
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug

@@ -11,6 +11,7 @@ import (
 //
 //	key                        type    TTL              holds
 //	lh:meta                    hash    none: one key    schema version, number of partitions (fixed at first start)
+//	lh:probe                   -       never there      Ping writes nothing to it
 //	lh:{p0}:x:<id>             hash    by retention     the record; fields in record.go
 //	lh:{p0}:ev:<id>            stream  by retention     events in batches: entry <last number>-0, fields n, enc, data
 //	lh:{p0}:idem:<hash>        string  IDEMPOTENCY_TTL  "<id> <hash of spec>"
@@ -33,6 +34,7 @@ import (
 // Channels: lh:bell:<id> (there are new events), lh:cancel (an id to be cancelled).
 const (
 	keyMeta       = "lh:meta"
+	keyProbe      = "lh:probe"
 	channelCancel = "lh:cancel"
 	bellPrefix    = "lh:bell:"
 )

@@ -95,9 +95,11 @@ func (s *Store) ensure(ctx context.Context) error {
 	return s.Ready(ctx)
 }
 
-// Ping reports whether Redis answers.
+// Ping reports whether Redis answers and takes writes. The command changes
+// nothing and makes no key, yet a Redis refuses it that is full, read-only, or
+// cannot reach its disk.
 func (s *Store) Ping(ctx context.Context) error {
-	return wrap("ping", s.rdb.Ping(ctx).Err())
+	return wrap("ping", s.rdb.SetRange(ctx, keyProbe, 0, "").Err())
 }
 
 // prefixes lists all partitions.

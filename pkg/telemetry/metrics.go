@@ -29,6 +29,7 @@ type Metrics struct {
 	run          *prometheus.HistogramVec
 	logBytes     prometheus.Counter
 	appends      prometheus.Histogram
+	checks       *prometheus.GaugeVec
 	subscribers  atomic.Pointer[func() int]
 }
 
@@ -71,13 +72,16 @@ func NewMetrics(version string) *Metrics {
 			Help: "Time of one append of events to Redis.", Buckets: appendBuckets,
 		}),
 	}
+	m.checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "longhaul_check_ok", Help: "1 when the last look at what this process depends on found it as it should be, else 0.",
+	}, []string{"check"})
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "longhaul_subscribers", Help: "Streams open at this replica."}, m.countSubscribers)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "longhaul_build_info", Help: "Always 1; the label says what runs.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(build, open, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends,
+	m.registry.MustRegister(build, open, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends, m.checks,
 		m.queues, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -139,6 +143,18 @@ func (m *Metrics) Append(took time.Duration) {
 	if m != nil {
 		m.appends.Observe(took.Seconds())
 	}
+}
+
+// Check notes what a look at a dependency found.
+func (m *Metrics) Check(name string, ok bool) {
+	if m == nil {
+		return
+	}
+	v := 0.0
+	if ok {
+		v = 1
+	}
+	m.checks.WithLabelValues(name).Set(v)
 }
 
 // Subscribers has count asked for the open streams at each scrape.

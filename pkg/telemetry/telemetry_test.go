@@ -70,6 +70,8 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	m.Ended("agent", execution.Cancelled, execution.ReasonCancelled, 0)
 	m.LogBytes(10)
 	m.Append(time.Millisecond)
+	m.Check("redis", true)
+	m.Check("disk", false)
 	m.Subscribers(func() int { return 2 })
 	m.Collect(func(context.Context) (execution.QueueStats, error) {
 		return execution.QueueStats{Queued: 7, Running: 2}, nil
@@ -86,6 +88,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		`longhaul_execution_pickup_seconds_count 1`,
 		"longhaul_log_bytes_total 10",
 		`longhaul_log_append_seconds_count 1`,
+		`longhaul_check_ok{check="redis"} 1`, `longhaul_check_ok{check="disk"} 0`,
 		"longhaul_subscribers 2", "longhaul_queue_depth 7", "longhaul_executions_running 2", "longhaul_store_up 1",
 		"go_goroutines", "process_open_fds",
 	} {
@@ -137,6 +140,7 @@ func TestNoMetricsCountNothing(*testing.T) {
 	m.Ended("x", execution.Completed, execution.ReasonExited, 0)
 	m.LogBytes(1)
 	m.Append(0)
+	m.Check("redis", true)
 	m.Subscribers(func() int { return 1 })
 	m.Collect(nil)
 }
