@@ -14,6 +14,8 @@ type Record struct {
 	Attempt int    // the newest attempt; 0 before the first claim
 	Worker  string // who runs or ran the newest attempt
 
+	Dispatch int // number of its newest ticket; there has been one of each number from 1 on
+
 	CreatedAt  time.Time
 	EligibleAt time.Time // CreatedAt plus the delay; its place in line goes by this
 	StartedAt  time.Time // of the newest attempt

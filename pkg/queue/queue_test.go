@@ -126,6 +126,74 @@ func TestStatesAreThoseThatMatter(t *testing.T) {
 	close(release)
 }
 
+// Whatever state a task is in, nothing of it may outlive its execution: not
+// even one that a dead worker holds. What stays is Asynq's, once per queue.
+func TestADroppedTicketLeavesNothingInAnyState(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb := dial(t, srv.URL)
+	q := queue.New(rdb)
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	held, release := make(chan execution.ID, 2), make(chan struct{})
+	serve(t, srv.URL, queue.ServerOptions{Slots: 1, Handle: func(_ context.Context, id execution.ID) {
+		held <- id
+		if id == ticket(1).ID {
+			<-release
+		}
+	}})
+	t.Cleanup(func() { close(release) }) // before the server is stopped
+	// They become completed, active, waiting, delayed and archived.
+	tickets := []execution.Ticket{ticket(0), ticket(1), ticket(2), ticket(3), ticket(4)}
+	tickets[3].Delay = time.Hour
+	for _, tk := range tickets {
+		if err := q.Enqueue(t.Context(), tk); err != nil {
+			t.Fatal(err)
+		}
+		if tk.ID == ticket(1).ID {
+			<-held
+			<-held
+		}
+	}
+	if err := inspector.ArchiveTask("default", string(ticket(4).ID)+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(rdb.Keys(t.Context(), "asynq:{default}:t:*").Val()); n != len(tickets) {
+		t.Fatalf("%d tasks, want %d", n, len(tickets))
+	}
+	for _, tk := range tickets {
+		for range 2 { // a repeat is harmless
+			if err := q.Drop(t.Context(), tk); err != nil {
+				t.Errorf("%s: %v", tk.ID, err)
+			}
+		}
+	}
+	left := rdb.Keys(t.Context(), "asynq:{default}:*").Val()
+	left = slices.DeleteFunc(left, func(key string) bool { return strings.HasPrefix(key, "asynq:{default}:processed") })
+	if len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAServerForgetsThoseThatWereKilled(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb := dial(t, srv.URL)
+	now := float64(time.Now().Unix())
+	for _, list := range []string{"asynq:servers", "asynq:workers"} {
+		rdb.ZAdd(t.Context(), list, redis.Z{Score: now - 600, Member: "dead"}, redis.Z{Score: now + 600, Member: "alive"})
+	}
+	serve(t, srv.URL, queue.ServerOptions{Handle: func(context.Context, execution.ID) {}})
+	for _, list := range []string{"asynq:servers", "asynq:workers"} {
+		var all []string
+		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+			if all = rdb.ZRange(t.Context(), list, 0, -1).Val(); !slices.Contains(all, "dead") {
+				break
+			}
+		}
+		if slices.Contains(all, "dead") || !slices.Contains(all, "alive") {
+			t.Errorf("%s has %v", list, all)
+		}
+	}
+}
+
 func TestStoppingWaitsForHandlersAndGivesNothingBack(t *testing.T) {
 	srv := redistest.Start(t)
 	rdb := dial(t, srv.URL)

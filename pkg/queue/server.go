@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -72,6 +73,7 @@ func (s *Server) Run(ctx context.Context) error {
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
+		s.forgetTheDead(hearing) // here, since Redis may be away
 		s.hear(hearing, wake)
 	}()
 
@@ -114,6 +116,15 @@ func (s *Server) Run(ctx context.Context) error {
 		// Its client stays open: Asynq 0.26 panics when that closes under it.
 		s.o.Logger.WarnContext(work, "Asynq did not shut down in time; leaving it")
 		return nil
+	}
+}
+
+// forgetTheDead takes servers that were killed off Asynq's lists, which Asynq
+// does only while somebody looks at its dashboard. Members expire at their score.
+func (s *Server) forgetTheDead(ctx context.Context) {
+	for _, list := range []string{"asynq:servers", "asynq:workers"} {
+		// A failure leaves a line or two to the next start.
+		_ = s.rdb.ZRemRangeByScore(ctx, list, "-inf", strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10)).Err()
 	}
 }
 

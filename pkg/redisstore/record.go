@@ -43,6 +43,7 @@ func parseRecord(id execution.ID, f map[string]string) (*execution.Record, error
 		CancelRequestedAt: fromMillis(f["cancel"]),
 	}
 	r.Attempt, _ = strconv.Atoi(f["attempt"])
+	r.Dispatch, _ = strconv.Atoi(f["dispatch"])
 	r.LogBytes, _ = strconv.ParseInt(f["bytes"], 10, 64)
 	last, _ := strconv.ParseUint(f["last"], 10, 64)
 	r.Last = execution.Cursor(last)

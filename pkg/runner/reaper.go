@@ -28,9 +28,11 @@ type Ledger interface {
 	Purge(ctx context.Context, id execution.ID) error
 }
 
-// Line is what the Reaper puts back: queue.
+// Line is what the Reaper puts back, and takes out in the end: queue.
 type Line interface {
 	Tasks
+	Delete(ctx context.Context, t execution.Ticket) error
+	Drop(ctx context.Context, t execution.Ticket) error
 	State(ctx context.Context, t execution.Ticket) (queue.State, error)
 }
 
@@ -53,6 +55,12 @@ const (
 	// headOfLine is how deep each queue is looked at: a lost task reaches it
 	// however long the line.
 	headOfLine = 50
+	// A round of retention takes page after page for so long, while there is
+	// more; then whoever has the next second goes on.
+	cleanFor = reapEvery
+	// cleanAtOnce is for stores of files, where each waits for a bucket most of
+	// the time; to Redis it is eight clients more, each with one command at a time.
+	cleanAtOnce = 8
 	// deleteTimeout bounds how long one execution's files may hold up the next's.
 	deleteTimeout = 30 * time.Second
 )
@@ -124,7 +132,12 @@ func each[T any](ctx context.Context, all []T, do func(context.Context, T) error
 			break
 		}
 	}
-	if n := len(failed); n > 3 { // they say the same
+	return few(failed)
+}
+
+// few shortens a list of errors that say the same.
+func few(failed []error) error {
+	if n := len(failed); n > 3 {
 		return errors.Join(failed[0], fmt.Errorf("and %d more", n-1))
 	}
 	return errors.Join(failed...)
@@ -228,13 +241,23 @@ func (p *Reaper) overdue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, ids, func(ctx context.Context, id execution.ID) error {
-		_, err := p.ledger.Abandon(ctx, id, execution.Outcome{
-			Status: execution.Timeout, Reason: execution.ReasonQueueWait,
-			Message: "waited in line for longer than its queue_timeout_seconds; it never ran: add workers, or raise it",
-		})
-		return err
+	return each(ctx, ids, p.abandon)
+}
+
+func (p *Reaper) abandon(ctx context.Context, id execution.ID) error {
+	ended, err := p.ledger.Abandon(ctx, id, execution.Outcome{
+		Status: execution.Timeout, Reason: execution.ReasonQueueWait,
+		Message: "waited in line for longer than its queue_timeout_seconds; it never ran: add workers, or raise it",
 	})
+	if err != nil || !ended {
+		return err
+	}
+	r, err := p.ledger.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	// Where no worker serves its line, nobody else would ever take it out.
+	return p.line.Delete(ctx, execution.TicketFor(id, &r.Spec, r.Dispatch, 0))
 }
 
 // keepClean takes out what is past its retention, a round at a time.
@@ -251,19 +274,67 @@ func (p *Reaper) keepClean(ctx context.Context) {
 	}
 }
 
-// expired takes executions whose retention is over out of the artifact store
-// and then out of Redis: in that order, since the record is what finds the files.
+// expired takes out executions whose retention is over: a page after the other
+// while there is more, since a busy deployment ends more than a page a second.
+// What fails is tried again in the next round.
 func (p *Reaper) expired(ctx context.Context) error {
-	ids, err := p.ledger.Expired(ctx, reapMost)
-	if err != nil {
+	for begun := time.Now(); ; {
+		ids, err := p.ledger.Expired(ctx, reapMost)
+		if err != nil {
+			return err
+		}
+		if err := p.discardAll(ctx, ids); err != nil || len(ids) < reapMost || time.Since(begun) >= cleanFor {
+			return err
+		}
+	}
+}
+
+// discardAll discards a page, cleanAtOnce at a time.
+func (p *Reaper) discardAll(ctx context.Context, ids []execution.ID) error {
+	next := make(chan execution.ID, len(ids))
+	for _, id := range ids {
+		next <- id
+	}
+	close(next)
+	var (
+		lanes  sync.WaitGroup
+		mu     sync.Mutex // guards failed
+		failed []error
+	)
+	for range cleanAtOnce {
+		lanes.Go(func() {
+			for id := range next {
+				if err := p.discard(ctx, id); err != nil {
+					mu.Lock()
+					failed = append(failed, err)
+					mu.Unlock()
+				}
+				if ctx.Err() != nil {
+					return
+				}
+			}
+		})
+	}
+	lanes.Wait()
+	return few(failed)
+}
+
+// discard takes an execution out of the artifact store, out of Asynq and then
+// out of Redis: in that order, since the record is what finds the others.
+func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	if err := p.files.Delete(ctx, id); err != nil {
+		return fmt.Errorf("delete artifacts of %s: %w", id, err)
+	}
+	r, err := p.ledger.Get(ctx, id)
+	if err != nil && execution.CodeOf(err) != execution.NotFound {
 		return err
 	}
-	return each(ctx, ids, func(ctx context.Context, id execution.ID) error {
-		ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
-		defer cancel()
-		if err := p.files.Delete(ctx, id); err != nil {
-			return fmt.Errorf("delete artifacts of %s: %w", id, err)
+	for n := 1; err == nil && n <= r.Dispatch; n++ {
+		if err := p.line.Drop(ctx, execution.TicketFor(id, &r.Spec, n, 0)); err != nil {
+			return err
 		}
-		return p.ledger.Purge(ctx, id)
-	})
+	}
+	return p.ledger.Purge(ctx, id)
 }

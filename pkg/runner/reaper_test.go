@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // reap runs a reaper until until holds.
-func reap(t *testing.T, store *redisstore.Store, l *line, files runner.Files, until func() bool) {
+func reap(t *testing.T, store runner.Ledger, l *line, files runner.Files, until func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -32,9 +34,14 @@ func reap(t *testing.T, store *redisstore.Store, l *line, files runner.Files, un
 	}
 }
 
-type noFiles struct{ deleted []execution.ID }
+type noFiles struct {
+	mu      sync.Mutex // guards below
+	deleted []execution.ID
+}
 
 func (f *noFiles) Delete(_ context.Context, id execution.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.deleted = append(f.deleted, id)
 	return nil
 }
@@ -137,6 +144,11 @@ func TestWhoWaitsTooLongInLineIsToldSo(t *testing.T) {
 	if a, b := status(t, store, patient), status(t, store, running); a != execution.Queued || b != execution.Running {
 		t.Errorf("the others are %s and %s", a, b)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.dropped) != 1 || l.dropped[0].ID != late || l.dropped[0].Dispatch != 1 {
+		t.Errorf("with no worker for its line its task would stay for ever; taken out are %+v", l.dropped)
+	}
 }
 
 func TestWhatIsPastItsRetentionIsTakenOut(t *testing.T) {
@@ -145,14 +157,75 @@ func TestWhatIsPastItsRetentionIsTakenOut(t *testing.T) {
 	if _, err := store.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	files := &noFiles{}
-	reap(t, store, &line{}, files, func() bool { return status(t, store, id) == "" })
+	files, l := &noFiles{}, &line{}
+	reap(t, store, l, files, func() bool { return status(t, store, id) == "" })
 	if len(files.deleted) == 0 || files.deleted[0] != id {
 		t.Errorf("artifacts deleted of %v", files.deleted)
+	}
+	if len(l.dropped) != 1 || l.dropped[0].ID != id || l.dropped[0].Dispatch != 1 || l.dropped[0].Queue != "default" {
+		t.Errorf("tasks dropped: %+v", l.dropped)
 	}
 	rdb, _ := redisstore.Dial(srv.URL)
 	defer rdb.Close()
 	if keys := rdb.Keys(t.Context(), "*").Val(); strings.Contains(strings.Join(keys, " "), string(id)) {
 		t.Errorf("left behind: %v", keys)
 	}
+}
+
+// A busy deployment ends more in a second than one page of 100 holds, and a
+// bucket takes its time for each.
+func TestRetentionGoesOnWhileThereIsMore(t *testing.T) {
+	store, _ := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
+	const rounds, many = 3, 3*100 + 50
+	for range many {
+		if _, err := store.Cancel(t.Context(), place(t, store, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := &pairedFiles{second: make(chan struct{})}
+	reap(t, &fewRounds{Store: store, left: rounds}, &line{}, files, func() bool {
+		left, err := store.Expired(t.Context(), many)
+		return err == nil && len(left) == 0
+	})
+	if files.alone.Load() {
+		t.Error("executions are taken out one by one")
+	}
+}
+
+// fewRounds lets its reaper have some seconds and no more.
+type fewRounds struct {
+	*redisstore.Store
+	left int // only Run's goroutine touches it
+}
+
+func (f *fewRounds) Tick(ctx context.Context) (bool, error) {
+	if f.left == 0 {
+		return false, nil
+	}
+	mine, err := f.Store.Tick(ctx)
+	if mine {
+		f.left--
+	}
+	return mine, err
+}
+
+// pairedFiles is a store where the first to come waits for a second.
+type pairedFiles struct {
+	calls  atomic.Int32
+	second chan struct{}
+	alone  atomic.Bool
+}
+
+func (f *pairedFiles) Delete(context.Context, execution.ID) error {
+	switch f.calls.Add(1) {
+	case 1:
+		select {
+		case <-f.second:
+		case <-time.After(10 * time.Second):
+			f.alone.Store(true)
+		}
+	case 2:
+		close(f.second)
+	}
+	return nil
 }

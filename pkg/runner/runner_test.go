@@ -49,6 +49,7 @@ func (c scripts) Launch(s *execution.Spec, _ func(string) (string, bool)) (*engi
 type line struct {
 	mu      sync.Mutex
 	tickets []execution.Ticket
+	dropped []execution.Ticket // by Delete or Drop
 	states  map[execution.ID]queue.State
 }
 
@@ -56,6 +57,15 @@ func (l *line) Enqueue(_ context.Context, t execution.Ticket) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tickets = append(l.tickets, t)
+	return nil
+}
+
+func (l *line) Delete(ctx context.Context, t execution.Ticket) error { return l.Drop(ctx, t) }
+
+func (l *line) Drop(_ context.Context, t execution.Ticket) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropped = append(l.dropped, t)
 	return nil
 }
 
