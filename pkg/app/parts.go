@@ -1,8 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -52,6 +54,10 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	var logs redisstore.Archive
+	if cfg.Artifacts.URL != "" {
+		logs = archive{internal}
+	}
 	rdb, err := redisstore.Dial(cfg.RedisURL)
 	if err != nil {
 		return nil, err
@@ -60,7 +66,7 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		cfg: cfg, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, internal: internal, metrics: telemetry.NewMetrics(Version()),
 		store: redisstore.New(rdb, redisstore.Options{
 			Partitions: cfg.Partitions, Retention: cfg.Retention, IdempotencyTTL: cfg.IdempotencyTTL,
-			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.LogRedisBytes,
+			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.LogRedisBytes, LogHot: cfg.LogHotTTL, Archive: logs,
 		}),
 	}
 	p.metrics.Collect(p.store.Stats)
@@ -97,6 +103,24 @@ func (p *parts) watch(log *slog.Logger) {
 	if p.cfg.Artifacts.URL != "" {
 		p.health.addArtifacts(p.artifacts)
 	}
+}
+
+// archive keeps parts of logs in the artifact store.
+type archive struct{ files artifact.Store }
+
+// Put implements redisstore.Archive.
+func (a archive) Put(ctx context.Context, id execution.ID, name string, data []byte) error {
+	return a.files.Put(ctx, id, name, bytes.NewReader(data), int64(len(data)), "application/octet-stream")
+}
+
+// Get implements redisstore.Archive.
+func (a archive) Get(ctx context.Context, id execution.ID, name string) ([]byte, error) {
+	file, err := a.files.Open(ctx, id, name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, redisstore.MaxSegment))
 }
 
 func (p *parts) close() {

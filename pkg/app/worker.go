@@ -34,7 +34,8 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		log.Warn("the worker's environment stays readable for its engines", "error", err)
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
-	run, err := runner.New(timed{p.store, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
+	sealer := redisstore.NewSealer(p.store, log)
+	run, err := runner.New(timed{p.store, sealer, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
 		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir,
 		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
@@ -62,6 +63,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	bells := p.store.NewBells(g.ctx, run.Cancel)
 	g.start("bells", bells.Run)
 	g.start("leases", run.Run)
+	g.start("sealing", sealer.Run)
 	g.start("recovery", run.Recover)
 	if err := p.keepers(g); err != nil {
 		g.stop()
@@ -124,15 +126,16 @@ func (o observer) AttemptEnded(s *execution.Spec, out *execution.Outcome, ran ti
 	o.m.LogBytes(logBytes)
 }
 
-// timed measures appends.
+// timed is the store as attempts write to it: appends go through the sealer, and are measured.
 type timed struct {
 	*redisstore.Store
-	m *telemetry.Metrics
+	sealer *redisstore.Sealer
+	m      *telemetry.Metrics
 }
 
 func (t timed) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
 	start := time.Now()
-	err := t.Store.Append(ctx, l, b)
+	err := t.sealer.Append(ctx, l, b)
 	t.m.Append(time.Since(start))
 	return err
 }

@@ -58,6 +58,7 @@ type Config struct {
 	MaxConcurrent int
 	SpoolMaxBytes int64 // of one attempt, on the worker's disk
 	LogRedisBytes int64 // of one execution, as stored
+	LogHotTTL     time.Duration
 	CancelGrace   time.Duration
 	DrainTimeout  time.Duration
 

@@ -139,8 +139,13 @@ var settings = []*setting{
 	},
 	{
 		name: "LOG_REDIS_BYTES", def: "64MiB", roles: both, example: "64MiB",
-		doc:   "How many bytes of one execution's events, as stored, stay in Redis; beyond them the middle goes, head and tail stay.",
+		doc:   "How many bytes of one execution's events, as stored, stay in Redis; beyond them head and tail stay, and the middle goes to the store of ARTIFACTS_URL, or is dropped where there is none.",
 		parse: size(64<<10, 4<<30, func(c *Config, n int64) { c.LogRedisBytes = n }),
+	},
+	{
+		name: "LOG_HOT_TTL", def: "1h", roles: both, example: "10m",
+		doc:   "How long after its end a log stays in Redis before it moves to the store of ARTIFACTS_URL, where it can be read as before.",
+		parse: duration(time.Second, 366*day, func(c *Config, d time.Duration) { c.LogHotTTL = d }),
 	},
 	{
 		name: "SPOOL_MAX_BYTES", def: "256MiB", roles: Worker, example: "256MiB",

@@ -46,26 +46,28 @@ func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string
 // Append stores a batch of events. It may be repeated with the same batch
 // after any error but ErrFenced.
 func (s *Store) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
+	_, err := s.append(ctx, l, b)
+	return err
+}
+
+// append also tells how much of the execution's log is in Redis now, in bytes
+// as stored; 0 when a repeated batch was there already.
+func (s *Store) append(ctx context.Context, l execution.Lease, b execution.Batch) (stored int64, err error) {
 	enc, data := s.codec.encode(b.Data)
 	if b.Gap != nil {
-		note, err := json.Marshal(struct {
-			T int64 `json:"t"`
-			A int   `json:"a"`
-			*execution.GapNote
-		}{time.Now().UnixMilli(), l.Attempt, b.Gap})
-		if err != nil {
-			return fmt.Errorf("encode gap: %w", err)
+		enc = encGap
+		if data, err = (gapData{time.Now().UnixMilli(), l.Attempt, *b.Gap}).encode(); err != nil {
+			return 0, err
 		}
-		enc, data = encGap, note
 	}
 	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress), s.o.LogBytes)
 	if err != nil {
-		return wrap("append events", err)
+		return 0, wrap("append events", err)
 	}
 	if res[0] != "ok" {
-		return execution.ErrFenced
+		return 0, execution.ErrFenced
 	}
-	return nil
+	return int64(atoi(res[1])), nil
 }
 
 // Settlement is what Settle writes.

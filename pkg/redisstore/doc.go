@@ -7,5 +7,10 @@
 // event stream and indexes together, so no reader ever sees half of one, and
 // that can be repeated after a lost reply without doing anything twice.
 //
-// A Store starts no goroutine. Bells has one, inside Bells.Run.
+// What Redis is not to keep of a log is in an Archive, in segments: seal.go
+// moves the middle of a log that grows, tidy.go one that has ended, and read.go
+// finds both.
+//
+// A Store starts no goroutine but for a fetch from the archive, which ends by
+// itself. Bells has one, inside Bells.Run, and Sealer a few, inside Sealer.Run.
 package redisstore

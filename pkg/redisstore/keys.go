@@ -14,11 +14,14 @@ import (
 //	lh:probe                   -       never there      Ping writes nothing to it
 //	lh:{p0}:x:<id>             hash    by retention     the record; fields in record.go
 //	lh:{p0}:ev:<id>            stream  by retention     events in batches: entry <last number>-0, fields n, enc, data
+//	lh:{p0}:evp:<id>           stream  10 minutes       a packed copy of that, while it is made
+//	lh:{p0}:seg:<id>           zset    by retention     "<first>-<last>" of each segment in the archive, by last
 //	lh:{p0}:idem:<hash>        string  IDEMPOTENCY_TTL  "<id> <hash of spec>"
 //	lh:{p0}:q:<queue>          zset    members leave    queued ids by the instant from which they may run (ms)
 //	lh:{p0}:late               zset    members leave    queued ids by the instant at which they have waited too long (ms)
 //	lh:{p0}:run                zset    members leave    running ids by the tick at which their lease ends
 //	lh:{p0}:done               zset    members leave    ended ids by the instant at which retention takes them (ms)
+//	lh:{p0}:tidy               zset    members leave    ended ids whose log is to be packed or moved, by instant (ms)
 //	lh:{p0}:status:<status>    zset    by retention     ids by creation (ms)
 //	lh:{p0}:name:<name>        zset    by retention     ids of one engine or command by creation (ms)
 //	lh:{p0}:label:<k>=<v>      zset    by retention     ids with a label by creation (ms)
@@ -58,17 +61,20 @@ func (s *Store) prefixOf(id execution.ID) string {
 	return prefix(partitionOf(string(id), s.partitions))
 }
 
-func recordKey(prefix string, id execution.ID) string { return prefix + "x:" + string(id) }
-func eventsKey(prefix string, id execution.ID) string { return prefix + "ev:" + string(id) }
-func hookKey(prefix string, id execution.ID) string   { return prefix + "hook:" + string(id) }
-func queueKey(prefix, queue string) string            { return prefix + "q:" + queue }
-func lateKey(prefix string) string                    { return prefix + "late" }
-func runKey(prefix string) string                     { return prefix + "run" }
-func doneKey(prefix string) string                    { return prefix + "done" }
-func hooksKey(prefix string) string                   { return prefix + "hooks" }
-func tickKey(prefix string) string                    { return prefix + "tick" }
-func nameKey(prefix, name string) string              { return prefix + "name:" + name }
-func labelKey(prefix, k, v string) string             { return prefix + "label:" + k + "=" + v }
+func recordKey(prefix string, id execution.ID) string   { return prefix + "x:" + string(id) }
+func eventsKey(prefix string, id execution.ID) string   { return prefix + "ev:" + string(id) }
+func packedKey(prefix string, id execution.ID) string   { return prefix + "evp:" + string(id) }
+func segmentsKey(prefix string, id execution.ID) string { return prefix + "seg:" + string(id) }
+func hookKey(prefix string, id execution.ID) string     { return prefix + "hook:" + string(id) }
+func queueKey(prefix, queue string) string              { return prefix + "q:" + queue }
+func lateKey(prefix string) string                      { return prefix + "late" }
+func runKey(prefix string) string                       { return prefix + "run" }
+func doneKey(prefix string) string                      { return prefix + "done" }
+func hooksKey(prefix string) string                     { return prefix + "hooks" }
+func tidyKey(prefix string) string                      { return prefix + "tidy" }
+func tickKey(prefix string) string                      { return prefix + "tick" }
+func nameKey(prefix, name string) string                { return prefix + "name:" + name }
+func labelKey(prefix, k, v string) string               { return prefix + "label:" + k + "=" + v }
 func statusKey(prefix string, st execution.Status) string {
 	return prefix + "status:" + string(st)
 }

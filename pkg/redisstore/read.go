@@ -23,20 +23,22 @@ const (
 // Read returns the events after a cursor, in order: about maxBytes of them, at
 // least one batch if there is any, none when nothing is newer. Where events
 // are missing a gap event stands for them. An error of code NotFound when the
-// execution is gone.
+// execution is gone, Unavailable when Redis is away or the archive is.
 func (s *Store) Read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, error) {
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
 	var events []execution.Event
-	p := s.prefixOf(id)
 	for size, count := 0, int64(readFirst); size < maxBytes; count = min(2*count, readMost) {
-		entries, err := s.entries(ctx, p, id, after, count)
+		entries, more, err := s.entries(ctx, id, after, count)
+		if err != nil && len(events) > 0 {
+			break // what there is first: the next read meets the error again
+		}
 		if err != nil {
 			return nil, err
 		}
-		for _, entry := range entries {
-			got, err := s.open(entry, after)
+		for _, e := range entries {
+			got, err := s.open(e, after)
 			if err != nil {
 				return nil, fmt.Errorf("execution %s: %w", id, err)
 			}
@@ -49,80 +51,124 @@ func (s *Store) Read(ctx context.Context, id execution.ID, after execution.Curso
 				break
 			}
 		}
-		if int64(len(entries)) < count {
+		if !more {
 			break
 		}
 	}
 	return events, nil
 }
 
-// entries reads the stream from the entry that holds event after+1. An entry's
-// id is the number of its last event, so that is the first one from there on.
-func (s *Store) entries(ctx context.Context, p string, id execution.ID, after execution.Cursor, count int64) ([]redis.XMessage, error) {
+// entry is one stored batch, be it in the stream or in a segment of the archive.
+type entry struct {
+	first, last execution.Cursor
+	enc, data   string
+}
+
+// entryOf reads an entry of the stream: its id is the number of its last event.
+func entryOf(m redis.XMessage) (entry, error) {
+	num, _, _ := strings.Cut(m.ID, "-")
+	last, err := strconv.ParseUint(num, 10, 64)
+	if err != nil {
+		return entry{}, fmt.Errorf("entry id %q is no number", m.ID)
+	}
+	n, err := strconv.ParseUint(field(m, "n"), 10, 64)
+	if err != nil || n == 0 || n > last {
+		return entry{}, fmt.Errorf("entry %s holds a bad count", m.ID)
+	}
+	return entry{first: execution.Cursor(last - n + 1), last: execution.Cursor(last), enc: field(m, "enc"), data: field(m, "data")}, nil
+}
+
+func field(m redis.XMessage, name string) string {
+	v, _ := m.Values[name].(string)
+	return v
+}
+
+// entries gives those that follow after, without a hole between them: from the
+// stream, or from the archive where the stream has a hole. more says that there
+// may be more at once.
+func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cursor, count int64) (found []entry, more bool, err error) {
+	p, from := s.prefixOf(id), (after + 1).String()
 	pipe := s.rdb.Pipeline()
 	exists := pipe.Exists(ctx, recordKey(p, id))
-	found := pipe.XRangeN(ctx, eventsKey(p, id), (after+1).String()+"-0", "+", count)
+	stored := pipe.XRangeN(ctx, eventsKey(p, id), from+"-0", "+", count)
+	// After the stream: what is sealed in between is then in both, not in neither.
+	sealed := pipe.ZRangeByScore(ctx, segmentsKey(p, id), &redis.ZRangeBy{Min: from, Max: "+inf", Count: 1})
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, wrap("read events", err)
+		return nil, false, wrap("read events", err)
 	}
 	if exists.Val() == 0 {
-		return nil, gone(id)
+		return nil, false, gone(id)
 	}
-	return found.Val(), nil
+	more = len(stored.Val()) == int(count)
+	for i, m := range stored.Val() {
+		e, err := entryOf(m)
+		if err != nil {
+			return nil, false, fmt.Errorf("execution %s: %w", id, err)
+		}
+		if i > 0 && e.first > found[i-1].last+1 {
+			more = true
+			break
+		}
+		found = append(found, e)
+	}
+	if len(sealed.Val()) == 0 || len(found) > 0 && found[0].first <= after+1 {
+		return found, more, nil
+	}
+	ref, err := parseSegmentRef(sealed.Val()[0])
+	if err != nil || len(found) > 0 && found[0].first < ref.first {
+		return found, more, err
+	}
+	found, err = s.archived(ctx, id, ref, after)
+	return found, true, err
 }
 
 // open decodes one entry and drops what the reader has seen. A hole before it
 // becomes a gap event.
-func (s *Store) open(m redis.XMessage, after execution.Cursor) ([]execution.Event, error) {
-	num, _, _ := strings.Cut(m.ID, "-")
-	last, err := strconv.ParseUint(num, 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("entry id %q is no number", m.ID)
+func (s *Store) open(e entry, after execution.Cursor) ([]execution.Event, error) {
+	if e.enc == encGap {
+		return openGap(e, after)
 	}
-	n, err := strconv.ParseUint(field(m, "n"), 10, 64)
-	if err != nil || n == 0 || n > last {
-		return nil, fmt.Errorf("entry %s holds a bad count", m.ID)
-	}
-	first := execution.Cursor(last - n + 1)
-	if field(m, "enc") == encGap {
-		return openGap(m, after, execution.Cursor(last))
-	}
-	events, err := s.codec.decode(field(m, "enc"), field(m, "data"), first)
+	events, err := s.codec.decode(e.enc, e.data, e.first)
 	if err != nil {
 		return nil, err
 	}
-	if uint64(len(events)) != n {
-		return nil, fmt.Errorf("entry %s holds %d events and says %d", m.ID, len(events), n)
+	if n := e.last - e.first + 1; uint64(len(events)) != uint64(n) {
+		return nil, fmt.Errorf("the entry of event %d holds %d events and says %d", e.last, len(events), n)
 	}
 	switch {
-	case first <= after:
-		return events[after-first+1:], nil
-	case first > after+1:
-		gap := execution.GapEvent(after+1, first-1, execution.GapNote{Reason: "no longer kept in Redis (the setting LOG_REDIS_BYTES)"})
+	case e.first <= after:
+		return events[after-e.first+1:], nil
+	case e.first > after+1:
+		gap := execution.GapEvent(after+1, e.first-1, execution.GapNote{Reason: "no longer kept in Redis (the setting LOG_REDIS_BYTES)"})
 		gap.Time, gap.Attempt = events[0].Time, events[0].Attempt
 		return append([]execution.Event{gap}, events...), nil
 	}
 	return events, nil
 }
 
-// openGap is open for an entry that stands for events which its writer dropped.
-func openGap(m redis.XMessage, after, last execution.Cursor) ([]execution.Event, error) {
-	var g struct {
-		T int64 `json:"t"`
-		A int   `json:"a"`
-		execution.GapNote
-	}
-	if err := json.Unmarshal([]byte(field(m, "data")), &g); err != nil {
-		return nil, fmt.Errorf("entry %s holds a gap that cannot be read: %w", m.ID, err)
-	}
-	// A hole right before it, or a reader who stands in it: one gap tells of all.
-	from := after + 1
-	gap := execution.GapEvent(from, last, g.GapNote)
-	gap.Time, gap.Attempt = time.UnixMilli(g.T).UTC(), g.A
-	return []execution.Event{gap}, nil
+// gapData is the data of an entry that stands for events which are not there.
+type gapData struct {
+	T int64 `json:"t"` // Unix milliseconds
+	A int   `json:"a"` // attempt
+	execution.GapNote
 }
 
-func field(m redis.XMessage, name string) string {
-	v, _ := m.Values[name].(string)
-	return v
+func (g gapData) encode() ([]byte, error) {
+	data, err := json.Marshal(g)
+	if err != nil {
+		return nil, fmt.Errorf("encode gap: %w", err)
+	}
+	return data, nil
+}
+
+// openGap is open for such an entry.
+func openGap(e entry, after execution.Cursor) ([]execution.Event, error) {
+	var g gapData
+	if err := json.Unmarshal([]byte(e.data), &g); err != nil {
+		return nil, fmt.Errorf("the entry of event %d holds a gap that cannot be read: %w", e.last, err)
+	}
+	// A hole right before it, or a reader who stands in it: one gap tells of all.
+	gap := execution.GapEvent(after+1, e.last, g.GapNote)
+	gap.Time, gap.Attempt = time.UnixMilli(g.T).UTC(), g.A
+	return []execution.Event{gap}, nil
 }

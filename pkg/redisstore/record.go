@@ -16,7 +16,7 @@ import (
 //	spec queue status attempt token worker     what, where it stands, who holds it
 //	created eligible started ended cancel      instants
 //	last batch bytes progress                  the event stream: newest number, newest batch of the attempt, output
-//	stored cut                                 its size as stored, and up to which number its middle is gone
+//	stored cut packed                          its size as stored, up to which number its middle is gone or sealed, packed after the end
 //	outcome result past                        how it ended, and how earlier attempts did
 //	dispatch nonce settled hook                number of the Asynq task, create's and settle's marks against repetition, webhook
 

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -32,6 +33,13 @@ func (s *Store) due(ctx context.Context, index func(prefix string) string, limit
 		}
 	}
 	return due, nil
+}
+
+// take is due for one partition's index where one replica alone must do the
+// work: what it gives is held for it, and due again after hold.
+func (s *Store) take(ctx context.Context, index string, limit int, hold time.Duration) ([]string, error) {
+	ids, err := takeScript.Run(ctx, s.rdb, []string{index}, limit, hold.Milliseconds()).StringSlice()
+	return ids, wrap("take what is due", err)
 }
 
 // Purge takes an execution whose retention is over out of Redis: record,

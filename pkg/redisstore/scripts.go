@@ -36,14 +36,23 @@ var redispatchLua string
 //go:embed lua/purge.lua
 var purgeLua string
 
+//go:embed lua/seal.lua
+var sealLua string
+
+//go:embed lua/pack.lua
+var packLua string
+
+//go:embed lua/move.lua
+var moveLua string
+
 //go:embed lua/renew.lua
 var renewLua string
 
 //go:embed lua/tick.lua
 var tickLua string
 
-//go:embed lua/hooks.lua
-var hooksLua string
+//go:embed lua/take.lua
+var takeLua string
 
 var (
 	createScript     = redis.NewScript(commonLua + createLua)
@@ -54,9 +63,12 @@ var (
 	abandonScript    = redis.NewScript(commonLua + abandonLua)
 	redispatchScript = redis.NewScript(commonLua + redispatchLua)
 	purgeScript      = redis.NewScript(commonLua + purgeLua)
+	sealScript       = redis.NewScript(commonLua + sealLua)
+	packScript       = redis.NewScript(commonLua + packLua)
+	moveScript       = redis.NewScript(commonLua + moveLua)
 	renewScript      = redis.NewScript(renewLua)
 	tickScript       = redis.NewScript(tickLua)
-	hooksScript      = redis.NewScript(hooksLua)
+	takeScript       = redis.NewScript(takeLua)
 )
 
 // run calls a script that begins with common.lua and answers with a list of strings.

@@ -22,9 +22,11 @@ type Options struct {
 	Partitions     int           // taken at the very first start only; then Redis' own number holds
 	Retention      time.Duration // how long a settled execution is kept
 	IdempotencyTTL time.Duration
-	MaxQueue       int   // queued executions at most; 0 = no limit
-	LogBytes       int64 // LOG_REDIS_BYTES: events of one execution, as stored, at most; beyond it the middle goes
-	LeaseTicks     int   // a lease not renewed for so many ticks (seconds) is lost
+	MaxQueue       int           // queued executions at most; 0 = no limit
+	LogBytes       int64         // LOG_REDIS_BYTES: events of one execution, as stored, at most; beyond it the middle goes
+	Archive        Archive       // where logs go when Redis is not to keep them; nil = nowhere
+	LogHot         time.Duration // LOG_HOT_TTL: how long after its end a log stays in Redis, with an archive
+	LeaseTicks     int           // a lease not renewed for so many ticks (seconds) is lost
 }
 
 // Store is Longhaul's state in Redis. It is safe for concurrent use.
@@ -33,6 +35,7 @@ type Store struct {
 	o          Options
 	partitions int
 	codec      codec
+	segments   segments
 	first      sync.Mutex  // one Ready at a time, since it may change partitions
 	ready      atomic.Bool // meta was read: partitions is Redis' own number
 }
@@ -48,6 +51,9 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	}
 	if o.LogBytes <= 0 {
 		o.LogBytes = 64 << 20
+	}
+	if o.LogHot <= 0 {
+		o.LogHot = time.Hour
 	}
 	if o.LeaseTicks <= 0 {
 		o.LeaseTicks = 15

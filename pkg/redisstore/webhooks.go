@@ -24,9 +24,9 @@ func (s *Store) DueHooks(ctx context.Context, limit int, hold time.Duration) ([]
 	}
 	var due []DueHook
 	for _, p := range s.prefixes() {
-		ids, err := hooksScript.Run(ctx, s.rdb, []string{hooksKey(p)}, limit, hold.Milliseconds()).StringSlice()
+		ids, err := s.take(ctx, hooksKey(p), limit, hold)
 		if err != nil {
-			return nil, wrap("take due webhooks", err)
+			return nil, err
 		}
 		for _, raw := range ids {
 			id := execution.ID(raw)

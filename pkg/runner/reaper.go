@@ -26,6 +26,7 @@ type Ledger interface {
 	Abandon(ctx context.Context, id execution.ID, o execution.Outcome) (bool, error)
 	Expired(ctx context.Context, limit int) ([]execution.ID, error)
 	Purge(ctx context.Context, id execution.ID) error
+	Tidy(ctx context.Context, limit int) (n int, err error)
 }
 
 // Line is what the Reaper puts back, and takes out in the end: queue.
@@ -61,6 +62,8 @@ const (
 	// cleanAtOnce is for stores of files, where each waits for a bucket most of
 	// the time; to Redis it is eight clients more, each with one command at a time.
 	cleanAtOnce = 8
+	// tidyMost is how many logs of ended executions one round packs or moves.
+	tidyMost = 20
 	// deleteTimeout bounds how long one execution's files may hold up the next's.
 	deleteTimeout = 30 * time.Second
 )
@@ -260,7 +263,8 @@ func (p *Reaper) abandon(ctx context.Context, id execution.ID) error {
 	return p.line.Delete(ctx, execution.TicketFor(id, &r.Spec, r.Dispatch, 0))
 }
 
-// keepClean takes out what is past its retention, a round at a time.
+// keepClean takes out what is past its retention, and packs and moves the logs
+// of what has ended, a round at a time.
 func (p *Reaper) keepClean(ctx context.Context) {
 	for {
 		select {
@@ -270,6 +274,9 @@ func (p *Reaper) keepClean(ctx context.Context) {
 		}
 		if err := p.expired(ctx); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "retention", "error", err)
+		}
+		if _, err := p.ledger.Tidy(ctx, tidyMost); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "logs of ended executions", "error", err)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type startRequest = api.StartRequest
 // fault is one that chaos may cause. cause returns when it is healed.
 type fault struct {
 	name        string
-	at          string // worker, api or redis: one fault at a time each; all: beside any other
+	at          string // worker, api, redis or store: one fault at a time each; all: beside any other
 	least, most time.Duration
 	cause       func(p *proc, d time.Duration)
 }
@@ -36,6 +36,7 @@ func (c *chaos) catalog(length time.Duration) []fault {
 		{"redis SIGKILL", "redis", 0, 6 * s1, func(_ *proc, d time.Duration) { c.redis.Kill(); outage(d); c.redis.Start() }},
 		{"redis restart", "redis", 0, s1, func(_ *proc, d time.Duration) { c.redis.Stop(); outage(d); c.redis.Start() }},
 		{"redis frozen", "redis", s1, 6 * s1, func(_ *proc, d time.Duration) { c.redis.Pause(); outage(d); c.redis.Resume() }},
+		{"artifact store away", "store", s1, 8 * s1, func(_ *proc, d time.Duration) { back := c.storeAway(); outage(d); back() }},
 		{"redis full", "redis", s1, 4 * s1, c.full},
 		{"CLIENT KILL TYPE pubsub", "all", 0, 0, c.pubsubKilled},
 		{"shim SIGKILL", "all", 0, 0, func(*proc, time.Duration) { c.killEngine(parentOf) }},

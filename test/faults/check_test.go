@@ -33,8 +33,7 @@ func (t *totals) add(o totals) {
 func (s *system) check(within time.Duration) totals {
 	s.t.Helper()
 	stories := s.all()
-	s.allEnd(stories, within)
-	if s.t.Failed() {
+	if !s.allEnd(stories, within) {
 		return totals{}
 	}
 	if !comes(5*time.Second, func() bool { return len(s.processes()) == 0 }) {
@@ -55,7 +54,7 @@ func (s *system) check(within time.Duration) totals {
 	return sum
 }
 
-func (s *system) allEnd(stories []*story, within time.Duration) {
+func (s *system) allEnd(stories []*story, within time.Duration) bool {
 	s.t.Helper()
 	open := func() (left []string) {
 		s.mu.Lock()
@@ -75,7 +74,9 @@ func (s *system) allEnd(stories []*story, within time.Duration) {
 			}
 			s.t.Errorf("%s has not ended within %v: %s", id, within, state)
 		}
+		return false
 	}
+	return true
 }
 
 func (s *system) byExecution() map[string][]lines.Entry {
@@ -241,7 +242,7 @@ func (s *system) checkOnce() {
 }
 
 // keyForms are all keys that may be there when everything has ended.
-var keyForms = regexp.MustCompile(`^(asynq:.*|lh:meta|lh:\{p\d+\}:((x|ev|hook):exec_\S+|idem:\S+|done|tick|status:(completed|failed|timeout|cancelled|error)|name:\S+|label:\S+))$`)
+var keyForms = regexp.MustCompile(`^(asynq:.*|lh:meta|lh:\{p\d+\}:((x|ev|evp|seg|hook):exec_\S+|idem:\S+|done|tidy|tick|status:(completed|failed|timeout|cancelled|error)|name:\S+|label:\S+))$`)
 
 // checkKeys looks at what is left in Redis.
 func (s *system) checkKeys() {

@@ -23,7 +23,7 @@ func TestAnEngineThatPrintsALotIsKeptWhole(t *testing.T) {
 
 func TestBeyondTheBudgetTheMiddleIsAGap(t *testing.T) {
 	single(t)
-	s := newSystemOf(t, 2, 1, "LOG_REDIS_BYTES=128KiB")
+	s := newSystemOf(t, 2, 1, "LOG_REDIS_BYTES=128KiB", "ARTIFACTS_URL=")
 	id := s.start(engine("-lines", "20000", "-size", "1000", "-both"))
 	s.wants(id, time.Minute, execution.Completed, "")
 	sum := s.check(30 * time.Second)

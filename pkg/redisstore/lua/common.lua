@@ -26,7 +26,7 @@ end
 
 -- finish makes the execution terminal: record, indexes, end event, webhook.
 local function finish(from, status, outcome, ending, result, retention)
-  local r = redis.call('HMGET', rec, 'created', 'attempt', 'queue', 'hook')
+  local r = redis.call('HMGET', rec, 'created', 'attempt', 'queue', 'hook', 'stored')
   redis.call('HSET', rec, 'status', status, 'ended', int(now), 'outcome', outcome)
   if result ~= '' then redis.call('HSET', rec, 'result', result) end
   redis.call('ZREM', prefix .. 'run', id)
@@ -36,4 +36,8 @@ local function finish(from, status, outcome, ending, result, retention)
   redis.call('ZADD', prefix .. 'done', int(now + tonumber(retention)), id)
   if r[4] then redis.call('ZADD', prefix .. 'hooks', int(now), id) end
   emit('end', r[2], ending)
+  -- A log that is worth it is packed soon: what is small costs less as it is.
+  if tonumber(r[5] or '0') > 4096 or redis.call('XLEN', ev) > 32 then
+    redis.call('ZADD', prefix .. 'tidy', int(now + 5000), id)
+  end
 end

@@ -1,0 +1,12 @@
+-- Takes an ended log out of Redis, once segments in the archive hold all of it.
+-- ARGV[3] last, as the mover saw it   ARGV[4...] segments, each <first>-<last>
+-- Returns {'ok'} | {'moved'}: the log is not what was read
+local r = redis.call('HMGET', rec, 'last', 'ended')
+if not r[2] or r[1] ~= ARGV[3] then return {'moved'} end
+for i = 4, #ARGV do
+  redis.call('ZADD', prefix .. 'seg:' .. id, string.match(ARGV[i], '%d+$'), ARGV[i])
+end
+redis.call('UNLINK', ev)
+redis.call('HSET', rec, 'stored', '0')
+redis.call('ZREM', prefix .. 'tidy', id)
+return {'ok'}

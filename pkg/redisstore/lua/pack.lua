@@ -1,0 +1,22 @@
+-- Puts the packed copy of an ended log in the place of the log, and says when it is due to move to the archive.
+-- ARGV[3] last, as the packer saw it   ARGV[4] entries that it read   ARGV[5] bytes of the copy, '' when the log stays as it is
+-- ARGV[6] instant (ms) of the move, '' for never
+-- Returns {'ok'} | {'moved'}: the log is not what was copied
+local r = redis.call('HMGET', rec, 'last', 'ended')
+local copy = prefix .. 'evp:' .. id
+if not r[2] or r[1] ~= ARGV[3] or redis.call('XLEN', ev) ~= tonumber(ARGV[4]) then
+  redis.call('UNLINK', copy)
+  return {'moved'}
+end
+if ARGV[5] ~= '' then
+  redis.call('RENAME', copy, ev)
+  redis.call('PERSIST', ev)
+  redis.call('HSET', rec, 'stored', ARGV[5])
+end
+redis.call('HSET', rec, 'packed', '1')
+if ARGV[6] == '' then
+  redis.call('ZREM', prefix .. 'tidy', id)
+else
+  redis.call('ZADD', prefix .. 'tidy', ARGV[6], id)
+end
+return {'ok'}

@@ -1,0 +1,176 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// tidyHold is for how long one replica has a log to itself. A log that is being
+// packed by two at once is found out by pack.lua and packed again later.
+const tidyHold = 2 * time.Minute
+
+// Tidy puts the logs of up to limit ended executions per partition in order:
+// first their entries are joined to larger ones, and after LOG_HOT_TTL the log
+// moves to the archive, if there is one. It says how many it has looked at; the
+// error is the first one, and those after it are due again soon.
+func (s *Store) Tidy(ctx context.Context, limit int) (n int, err error) {
+	if err := s.ensure(ctx); err != nil {
+		return 0, err
+	}
+	for _, p := range s.prefixes() {
+		ids, err := s.take(ctx, tidyKey(p), limit, tidyHold)
+		if err != nil {
+			return n, err
+		}
+		for _, id := range ids {
+			if err := s.tidy(ctx, execution.ID(id)); err != nil {
+				return n, fmt.Errorf("tidy the log of %s: %w", id, err)
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (s *Store) tidy(ctx context.Context, id execution.ID) error {
+	p := s.prefixOf(id)
+	pipe := s.rdb.Pipeline()
+	record := pipe.HMGet(ctx, recordKey(p, id), "last", "ended", "stored", "packed")
+	length := pipe.XLen(ctx, eventsKey(p, id))
+	now := pipe.Time(ctx)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return wrap("read record", err)
+	}
+	var f [4]string
+	for i, v := range record.Val() {
+		f[i], _ = v.(string)
+	}
+	last, ended, stored, packed := f[0], f[1], atoi(f[2]), f[3] != ""
+	if ended == "" { // its record was taken out by hand: nothing must stay
+		pipe := s.rdb.TxPipeline()
+		pipe.Unlink(ctx, eventsKey(p, id), packedKey(p, id), segmentsKey(p, id))
+		pipe.ZRem(ctx, tidyKey(p), string(id))
+		_, err := pipe.Exec(ctx)
+		return wrap("forget a log", err)
+	}
+	move := ""
+	if s.o.Archive != nil {
+		cold := fromMillis(ended).Add(s.o.LogHot)
+		if !cold.After(now.Val()) {
+			return s.move(ctx, id, last)
+		}
+		move = strconv.FormatInt(millis(cold), 10)
+	}
+	entries, copied := length.Val(), ""
+	if !packed && entries > 8 && int64(stored) < entries*16<<10 {
+		size, err := s.pack(ctx, id)
+		if err != nil {
+			return err
+		}
+		copied = strconv.Itoa(size)
+	}
+	_, err := s.run(ctx, packScript, id, last, entries, copied, move)
+	return wrap("pack a log", err) // "moved" is due again after tidyHold
+}
+
+// packedTTL is for a copy whose maker has died.
+const packedTTL = 10 * time.Minute
+
+// pack makes a copy of the log with its entries joined. It returns its size.
+func (s *Store) pack(ctx context.Context, id execution.ID) (size int, err error) {
+	key := packedKey(s.prefixOf(id), id)
+	pipe := s.rdb.TxPipeline()
+	pipe.Unlink(ctx, key)
+	pending := 0
+	send := func() error {
+		pipe.Expire(ctx, key, packedTTL)
+		_, err := pipe.Exec(ctx)
+		pipe, pending = s.rdb.TxPipeline(), 0
+		return wrap("write a packed log", err)
+	}
+	p := packer{codec: s.codec, emit: func(e entry) error {
+		xadd(ctx, pipe, key, e)
+		size, pending = size+len(e.data), pending+len(e.data)
+		if pending >= segmentBytes {
+			return send()
+		}
+		return nil
+	}}
+	err = s.each(ctx, id, 1, func(e entry) (bool, error) { return false, p.add(e) })
+	if err == nil {
+		err = p.flush()
+	}
+	if err == nil {
+		err = send()
+	}
+	return size, err
+}
+
+// move takes an ended log to the archive.
+func (s *Store) move(ctx context.Context, id execution.ID, last string) error {
+	m := mover{store: s, id: id}
+	sealed, err := s.rdb.ZRange(ctx, segmentsKey(s.prefixOf(id), id), 0, -1).Result()
+	if err != nil {
+		return wrap("read segments", err)
+	}
+	for _, text := range sealed {
+		ref, err := parseSegmentRef(text)
+		if err != nil {
+			return err
+		}
+		m.sealed = append(m.sealed, ref)
+	}
+	p := packer{codec: s.codec, emit: func(e entry) error { return m.add(ctx, e) }}
+	err = s.each(ctx, id, 1, func(e entry) (bool, error) { return false, p.add(e) })
+	if err == nil {
+		err = p.flush()
+	}
+	if err == nil {
+		err = m.flush(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, moveScript, id, append([]any{last}, m.made...)...)
+	return wrap("move a log", err)
+}
+
+// mover gathers entries to segments that do not overlap those which are there.
+type mover struct {
+	store  *Store
+	id     execution.ID
+	sealed []segmentRef // in order; those behind what was added
+	held   []entry
+	size   int
+	made   []any // of the segments: <first>-<last>
+}
+
+func (m *mover) add(ctx context.Context, e entry) error {
+	between := false
+	for len(m.sealed) > 0 && m.sealed[0].last < e.first {
+		m.sealed, between = m.sealed[1:], true
+	}
+	if between || m.size >= segmentBytes {
+		if err := m.flush(ctx); err != nil {
+			return err
+		}
+	}
+	m.held, m.size = append(m.held, e), m.size+len(e.data)
+	return nil
+}
+
+func (m *mover) flush(ctx context.Context) error {
+	if len(m.held) == 0 {
+		return nil
+	}
+	ref, data := encodeSegment(m.held)
+	if err := m.store.archive(ctx, m.id, ref, data); err != nil {
+		return &execution.Error{Code: execution.Unavailable, Message: "logs do not move out of Redis: the artifact store does not take them (the setting ARTIFACTS_URL)", Err: err}
+	}
+	m.made, m.held, m.size = append(m.made, ref.String()), nil, 0
+	return nil
+}
