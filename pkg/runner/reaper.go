@@ -62,7 +62,7 @@ const (
 	// cleanAtOnce is for stores of files, where each waits for a bucket most of
 	// the time; to Redis it is eight clients more, each with one command at a time.
 	cleanAtOnce = 8
-	// tidyMost is how many logs of ended executions one round packs or moves.
+	// tidyMost is how many logs of ended executions one replica takes for itself at once.
 	tidyMost = 20
 	// deleteTimeout bounds how long one execution's files may hold up the next's.
 	deleteTimeout = 30 * time.Second
@@ -275,7 +275,7 @@ func (p *Reaper) keepClean(ctx context.Context) {
 		if err := p.expired(ctx); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "retention", "error", err)
 		}
-		if _, err := p.ledger.Tidy(ctx, tidyMost); err != nil && ctx.Err() == nil {
+		if err := p.tidy(ctx); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "logs of ended executions", "error", err)
 		}
 	}
@@ -344,4 +344,15 @@ func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
 		}
 	}
 	return p.ledger.Purge(ctx, id)
+}
+
+// tidy packs and moves the logs of what has ended, for as long as a round of
+// retention may take.
+func (p *Reaper) tidy(ctx context.Context) error {
+	for begun := time.Now(); ; {
+		n, err := p.ledger.Tidy(ctx, tidyMost)
+		if err != nil || n < tidyMost || time.Since(begun) >= cleanFor {
+			return err
+		}
+	}
 }
