@@ -65,10 +65,17 @@ func long() bool { return os.Getenv("LONGHAUL_FAULTS") == "long" }
 // run side by side, a few at a time.
 func single(t *testing.T) {
 	t.Helper()
+	alone(t)
+	quick(t)
+}
+
+// alone begins a single one that takes the whole machine: it has gone before
+// those that run side by side begin.
+func alone(t *testing.T) {
+	t.Helper()
 	if os.Getenv("LONGHAUL_FAULTS") == "" {
 		t.Skip("make faults runs it")
 	}
-	quick(t)
 }
 
 // quick begins a test that always runs.
@@ -169,6 +176,7 @@ func newSystemOn(t testing.TB, r *redistest.Server, url string, apis, workers in
 const enginesYAML = `
 commands:
   engine: {args: any, env: {PATH: "$BIN:/usr/bin:/bin", FAULTS_JOURNAL: "$DIR/journal"}}
+  sh: {args: any, env: {PATH: "/usr/bin:/bin"}}
 `
 
 func (s *system) procs() []*proc { return append(append([]*proc{}, s.apis...), s.workers...) }
