@@ -4,6 +4,9 @@
 //
 // It starts its own redis-server and the built binaries, on loopback, and ends
 // them. Ratios and counts are what matters: the machines are noisy.
+//
+// With -memory it measures instead how much memory executions and their logs
+// take in Redis, and prints the table of docs/reliability.md.
 package main
 
 import (
@@ -15,14 +18,25 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 func main() {
 	rounds := flag.Int("rounds", 3, "how often each measurement is repeated; the median is shown")
 	million := flag.Int("lines", 1_000_000, "lines of 100 bytes for the log measurement")
 	pending := flag.Int("pending", 100_000, "queued executions for the position measurement")
+	inRedis := flag.Bool("memory", false, "measure the memory that Redis needs, and nothing else")
+	most := flag.Int("executions", 100_000, "executions for -memory, at most")
+	settle := flag.Duration("settle", 8*time.Second, "for -memory: how long a log's memory must have stayed the same; a log is packed some 5 s after its end")
+	artifacts := flag.String("artifacts", "", "for -memory: ARTIFACTS_URL")
 	flag.Parse()
-	if err := measure(context.Background(), *rounds, *million, *pending); err != nil {
+	var err error
+	if *inRedis {
+		err = memory(context.Background(), *most, *settle, *artifacts)
+	} else {
+		err = measure(context.Background(), *rounds, *million, *pending)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -30,7 +44,7 @@ func main() {
 
 func measure(ctx context.Context, rounds, lines, pending int) error {
 	fmt.Printf("%d cores, %s, load %s, %s\n\n", runtime.NumCPU(), runtime.Version(), load(), kernel())
-	s, err := start(ctx)
+	s, err := start(ctx, "LOG_REDIS_BYTES=1GiB")
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,8 @@ type system struct {
 	worker   *exec.Cmd
 }
 
-func start(ctx context.Context) (s *system, err error) {
+// start starts it; env is for both processes.
+func start(ctx context.Context, env ...string) (s *system, err error) {
 	s = &system{}
 	defer func() {
 		if err != nil {
@@ -53,10 +54,10 @@ func start(ctx context.Context) (s *system, err error) {
 	if _, err = s.run(nil, "redis-server", "--port", redisPort, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"); err != nil {
 		return s, fmt.Errorf("%w (apt-get install redis-server)", err)
 	}
-	env := []string{
+	env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + port, "REDIS_URL=" + s.redisURL, "API_TOKENS=" + token,
-		"ENGINES_FILE=" + catalog, "WORKDIR=" + filepath.Join(s.dir, "work"), "LOG_LEVEL=error", "MAX_QUEUE_SIZE=1000000", "LOG_REDIS_BYTES=1GiB",
-	}
+		"ENGINES_FILE=" + catalog, "WORKDIR=" + filepath.Join(s.dir, "work"), "LOG_LEVEL=error", "MAX_QUEUE_SIZE=1000000",
+	}, env...)
 	if s.api, err = s.run(env, filepath.Join(s.dir, "api")); err != nil {
 		return s, err
 	}
