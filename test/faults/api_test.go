@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,27 +37,13 @@ func TestAnAPIThatEndsLosesNoStream(t *testing.T) {
 func TestADeployUnderLoadIsNotNoticed(t *testing.T) {
 	single(t)
 	s := newSystem(t, "DRAIN_TIMEOUT=8s")
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(100 * time.Millisecond):
-				if _, err := s.try(engine("-lines", "30", "-pause", "25ms", "-both")); err != nil {
-					t.Errorf("start: %v", err)
-				}
-			}
-		}
-	})
+	stop := s.steadily(100*time.Millisecond, engine("-lines", "30", "-pause", "25ms", "-both"))
 	for _, p := range s.procs() { // as platforms do, one by one
 		outage(time.Second)
 		p.term(12 * time.Second)
 		p.restart()
 	}
-	close(stop)
-	wg.Wait()
+	stop()
 	var ids []execution.ID
 	for _, st := range s.all() {
 		ids = append(ids, st.id)

@@ -46,14 +46,22 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(bin)
-		build := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", bin+"/", "./cmd/api", "./cmd/worker", "./test/faults/engine")
-		build.Dir = root()
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build the binaries: %v\n%s", err, out)
+		if err := build(root(), "-o", bin+"/", "./cmd/api", "./cmd/worker", "./test/faults/engine"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()
 	}())
+}
+
+// build runs go build the way make build does, and so finds much of it built.
+func build(dir string, args ...string) error {
+	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace"}, args...)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 func allFaults() bool { return os.Getenv("LONGHAUL_FAULTS") != "" || os.Getenv("LONGHAUL_CHAOS") != "" }
@@ -76,6 +84,15 @@ func alone(t *testing.T) {
 	if os.Getenv("LONGHAUL_FAULTS") == "" {
 		t.Skip("make faults runs it")
 	}
+}
+
+// onlyLong begins one that takes minutes.
+func onlyLong(t *testing.T) {
+	t.Helper()
+	if !long() {
+		t.Skip("make faults FAULTS=long runs it")
+	}
+	quick(t)
 }
 
 // quick begins a test that always runs.
@@ -106,6 +123,14 @@ type system struct {
 	apis    []*proc
 	workers []*proc
 	client  *client.Client // of all APIs, as behind a balancer
+}
+
+// patience is how long clients try where nobody answers: beyond any outage here.
+func patience() time.Duration {
+	if long() {
+		return 15 * time.Minute
+	}
+	return 2 * time.Minute
 }
 
 // grace is between SIGTERM and SIGKILL of engines.
@@ -160,7 +185,7 @@ func newSystemOn(t testing.TB, r *redistest.Server, url string, apis, workers in
 	for i := range workers {
 		s.workers = append(s.workers, s.newProc("worker", "worker-"+strconv.Itoa(i+1)))
 	}
-	if s.client, err = client.New("http://balancer.test", token, client.Options{HTTP: s.balancer(), GiveUpAfter: 2 * time.Minute, Silence: 40 * time.Second}); err != nil {
+	if s.client, err = client.New("http://balancer.test", token, client.Options{HTTP: s.balancer(), GiveUpAfter: patience(), Silence: 40 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range s.procs() {

@@ -21,7 +21,8 @@ import (
 // same name, port and proxy.
 type proc struct {
 	s     *system
-	kind  string // the binary
+	kind  string // api or worker
+	path  string // the binary
 	name  string
 	url   string // of an API
 	proxy *proxy
@@ -35,7 +36,7 @@ type proc struct {
 }
 
 func (s *system) newProc(kind, name string) *proc {
-	p := &proc{s: s, kind: kind, name: name, proxy: newProxy(s.t, s.redis.Addr), log: filepath.Join(s.dir, "logs", name)}
+	p := &proc{s: s, kind: kind, path: filepath.Join(bin, kind), name: name, proxy: newProxy(s.t, s.redis.Addr), log: filepath.Join(s.dir, "logs", name)}
 	p.env = append(p.env, s.env...)
 	p.env = append(p.env, "REDIS_URL="+cmp.Or(s.url, "redis://"+p.proxy.addr+"/0"), "WORKER_NAME="+name, "WORKDIR="+filepath.Join(s.dir, "work", name))
 	if kind == "api" {
@@ -63,7 +64,7 @@ func (p *proc) start(env ...string) {
 	}
 	defer out.Close()
 	from := len(p.read())
-	cmd := exec.Command(filepath.Join(bin, p.kind))
+	cmd := exec.Command(p.path)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append(append([]string{}, p.env...), env...), p.s.dir, out, out
 	if err := cmd.Start(); err != nil {
 		p.s.t.Fatalf("start %s: %v", p.name, err)

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -56,6 +57,10 @@ func TestAKilledRedisLosesNothing(t *testing.T) {
 func away(t *testing.T, seconds string, d time.Duration) {
 	s := newSystem(t)
 	ids := s.load(seconds)
+	through := engine("-lines", strconv.Itoa(int((d+10*time.Second)/time.Second)), "-pause", "1s")
+	through.TimeoutSeconds = int64(d.Seconds()) + 300
+	ids = append(ids, s.start(through)) // ends after the outage, whatever its length
+	s.prints(ids[len(ids)-1], 2)
 	during := make(chan execution.ID, 1)
 	s.redis.Kill()
 	go func() { // accepted when Redis is back, once
@@ -67,7 +72,7 @@ func away(t *testing.T, seconds string, d time.Duration) {
 	}()
 	outage(d)
 	s.redis.Start()
-	s.complete(ids, 60*time.Second)
+	s.complete(ids, 90*time.Second)
 	if id := <-during; id != "" {
 		s.complete([]execution.ID{id}, 20*time.Second)
 	}
@@ -77,14 +82,8 @@ func away(t *testing.T, seconds string, d time.Duration) {
 func TestRedisAwayFor5Seconds(t *testing.T)  { single(t); away(t, "8", 5*time.Second) }
 func TestRedisAwayFor20Seconds(t *testing.T) { single(t); away(t, "25", 20*time.Second) }
 
-func TestRedisAwayForMinutes(t *testing.T) {
-	single(t)
-	if !long() {
-		t.Skip("LONGHAUL_FAULTS=long runs it")
-	}
-	away(t, "30", time.Minute)
-	away(t, "30", 10*time.Minute)
-}
+func TestRedisAwayForOneMinute(t *testing.T)  { onlyLong(t); away(t, "30", time.Minute) }
+func TestRedisAwayForTenMinutes(t *testing.T) { onlyLong(t); away(t, "30", 10*time.Minute) }
 
 func TestAWorkerThatAloneCannotReachRedisIsTakenForLost(t *testing.T) {
 	single(t)

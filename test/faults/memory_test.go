@@ -1,0 +1,69 @@
+package faults
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// addressSpace is what a process has mapped.
+func addressSpace(t *testing.T, pid int) uint64 {
+	t.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmSize:\s+(\d+) kB`).FindSubmatch(status)
+	if m == nil {
+		t.Fatalf("no VmSize in %s", status)
+	}
+	kib, _ := strconv.ParseUint(string(m[1]), 10, 64)
+	return kib << 10
+}
+
+func TestAWorkerOutOfMemoryIsNoticedAndItsEnginesDieWithIt(t *testing.T) {
+	single(t)
+	s := newSystemOf(t, 2, 1, "MAX_CONCURRENT=12")
+	doomed := s.workers[0]
+	fails := s.startAll(2, engine("-lines", "-1", "-pause", "50ms", "-children", "2"))
+	again := s.startAll(2, requeued("-lines", "20", "-pause", "50ms", "-succeed-at", "2"))
+	for _, id := range append(append([]execution.ID{}, fails...), again...) {
+		s.prints(id, 3)
+	}
+	s.addWorker("worker-2", "")
+
+	cmd, done := doomed.current()
+	most := addressSpace(t, cmd.Process.Pid) + 1<<20
+	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: most, Max: most}, nil); err != nil {
+		lacking(t, "limiting another process' memory needs root: %v", err)
+	}
+	limited := time.Now()
+	flood := requeued("-lines", "40000", "-size", "1000")
+	ids := s.startAll(8, flood) // some of them there, and some on the other worker
+	select {
+	case <-done:
+	case <-time.After(60 * time.Second):
+		t.Fatalf("with %d bytes of address space the worker lives on", most)
+	}
+	died := time.Now()
+	_, end, _ := strings.Cut(doomed.read(), "\nfatal error: ") // what follows is the trace
+	words, _, _ := strings.Cut(end, "\n\n")
+	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(words, "out of memory") && !strings.Contains(words, "cannot allocate memory") {
+		t.Fatalf("it exited with %d, and not for want of memory: %s", code, words)
+	}
+	t.Logf("it died of: %s, after %v", words, died.Sub(limited))
+	for _, id := range fails {
+		s.wants(id, time.Until(died.Add(noticed)), execution.Errored, execution.ReasonWorkerLost)
+	}
+	t.Logf("known to be lost after %v", time.Since(died))
+	s.complete(again, 30*time.Second)
+	s.complete(ids, 90*time.Second)
+	s.check(40 * time.Second)
+}
