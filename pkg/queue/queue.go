@@ -83,9 +83,10 @@ type State int
 // Missing covers deleted, archived and completed tasks: all that will not come to
 // a worker again.
 const (
-	Missing State = iota
-	Waiting       // pending or scheduled
-	Active        // given to a worker
+	Missing   State = iota
+	Scheduled       // until its delay is over, which Asynq judges by some worker's clock
+	Waiting         // for a worker
+	Active          // given to a worker
 )
 
 // State looks a ticket up.
@@ -98,7 +99,9 @@ func (q *Queue) State(_ context.Context, t execution.Ticket) (State, error) {
 		return Missing, fmt.Errorf("look up task of %s: %w", t.ID, err)
 	}
 	switch info.State {
-	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry, asynq.TaskStateAggregating:
+	case asynq.TaskStateScheduled:
+		return Scheduled, nil
+	case asynq.TaskStatePending, asynq.TaskStateRetry, asynq.TaskStateAggregating:
 		return Waiting, nil
 	case asynq.TaskStateActive:
 		return Active, nil

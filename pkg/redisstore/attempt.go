@@ -16,16 +16,21 @@ type Claimed struct {
 	Waited time.Duration // from when it was allowed to run until now, by Redis' clock
 }
 
+// earlyMost is by how much an attempt may begin before its time: what clocks
+// that are kept in step differ by, and more.
+const earlyMost = time.Second
+
 // Claim gives worker the next attempt of a queued execution. token makes a
 // repeated call find the claim that it already has; NewToken makes one. Errors
-// of code Conflict (not queued: somebody else has it, or it has ended) and
-// NotFound are final.
+// of code Conflict (not queued: somebody else has it, or it has ended; or its
+// delay is not over, in which case the reaper hands it out again) and NotFound
+// are final.
 func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string) (Claimed, error) {
 	name, err := json.Marshal(worker)
 	if err != nil {
 		return Claimed{}, fmt.Errorf("encode worker name: %w", err)
 	}
-	res, err := s.run(ctx, claimScript, id, token, worker, s.o.LeaseTicks, string(name))
+	res, err := s.run(ctx, claimScript, id, token, worker, s.o.LeaseTicks, string(name), earlyMost.Milliseconds())
 	if err != nil {
 		return Claimed{}, wrap("claim execution", err)
 	}
@@ -39,6 +44,8 @@ func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string
 		return c, nil
 	case "gone":
 		return Claimed{}, gone(id)
+	case "early":
+		return Claimed{}, execution.Errorf(execution.Conflict, "execution %s may not run before %s", id, fromMillis(res[1]).Format(time.RFC3339Nano))
 	}
 	return Claimed{}, execution.Errorf(execution.Conflict, "execution %s is %s, not queued", id, res[1])
 }

@@ -254,6 +254,25 @@ func TestDroppedEventsTakeTheirNumbersAndReadAsOneGap(t *testing.T) {
 	}
 }
 
+func TestNobodyGetsTheClaimBeforeTheDelayIsOver(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	s := spec()
+	s.DelaySeconds = 3
+	id := create(t, st, s)
+	_, err := st.Claim(t.Context(), id, "worker-1", redisstore.NewToken())
+	if execution.CodeOf(err) != execution.Conflict {
+		t.Fatalf("claim at once: %v", err)
+	}
+	begun := time.Now()
+	for execution.CodeOf(err) == execution.Conflict && time.Since(begun) < 10*time.Second {
+		<-time.After(50 * time.Millisecond)
+		_, err = st.Claim(t.Context(), id, "worker-1", redisstore.NewToken())
+	}
+	if waited := time.Since(begun); err != nil || waited < 1500*time.Millisecond {
+		t.Errorf("claimed after %v: %v", waited, err)
+	}
+}
+
 func TestOnlyOneOfManyWorkersGetsTheClaim(t *testing.T) {
 	st, _ := redistest.Store(t, redisstore.Options{})
 	id := create(t, st, spec())

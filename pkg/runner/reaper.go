@@ -195,8 +195,9 @@ func backoff(attempt int) time.Duration {
 	return min(time.Second<<min(attempt-1, 6), time.Minute)
 }
 
-// missing dispatches again what waits at the head of the line with no task, or
-// with one that a worker took and never claimed.
+// missing dispatches again what waits at the head of the line with no task, with
+// one that a worker took and never claimed, or with one whose delay is over by
+// Redis' clock but not by that of any worker.
 func (p *Reaper) missing(ctx context.Context) error {
 	waiting, err := p.ledger.HeadOfLine(ctx, headOfLine, missingAfter.Milliseconds())
 	if err != nil {
@@ -204,7 +205,8 @@ func (p *Reaper) missing(ctx context.Context) error {
 	}
 	seen := make(map[execution.ID]time.Time, len(p.active))
 	err = each(ctx, waiting, func(ctx context.Context, w redisstore.Waiting) error {
-		state, err := p.line.State(ctx, execution.Ticket{ID: w.ID, Queue: w.Queue, Dispatch: w.Dispatch})
+		ticket := execution.Ticket{ID: w.ID, Queue: w.Queue, Dispatch: w.Dispatch}
+		state, err := p.line.State(ctx, ticket)
 		if err != nil {
 			return err
 		}
@@ -218,6 +220,10 @@ func (p *Reaper) missing(ctx context.Context) error {
 		case state == queue.Active && time.Since(since) < activeAfter:
 			seen[w.ID] = since
 			return nil
+		case state == queue.Scheduled:
+			if err := p.line.Delete(ctx, ticket); err != nil {
+				return err
+			}
 		}
 		return p.redispatch(ctx, w)
 	})

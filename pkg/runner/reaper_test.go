@@ -114,18 +114,21 @@ func TestALostWorkersExecutionsEndOrGoBackInLine(t *testing.T) {
 func TestATaskThatAsynqLostIsDispatchedAgain(t *testing.T) {
 	store, _ := redistest.Store(t, redisstore.Options{})
 	l := &line{states: map[execution.ID]queue.State{}}
-	missing, waiting := place(t, store, nil), place(t, store, nil)
-	l.states[waiting] = queue.Waiting
+	missing, waiting, late := place(t, store, nil), place(t, store, nil), place(t, store, nil)
+	l.states[missing] = queue.Missing
+	l.states[waiting], l.states[late] = queue.Waiting, queue.Scheduled
 	reap(t, store, l, &noFiles{}, func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if len(l.tickets) > 0 {
-			l.states[missing] = queue.Waiting
+		for _, again := range l.tickets {
+			l.states[again.ID] = queue.Waiting
 		}
-		return len(l.tickets) > 0
+		return len(l.tickets) > 1
 	})
-	if len(l.tickets) != 1 || l.tickets[0].ID != missing || l.tickets[0].Dispatch != 2 {
-		t.Errorf("tickets are %+v", l.tickets)
+	for _, again := range l.tickets {
+		if len(l.tickets) != 2 || again.ID == waiting || again.Dispatch != 2 {
+			t.Errorf("tickets are %+v", l.tickets)
+		}
 	}
 }
 
