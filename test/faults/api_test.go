@@ -54,7 +54,10 @@ func TestADeployUnderLoadIsNotNoticed(t *testing.T) {
 
 func TestManySubscribersComeBackAtOnce(t *testing.T) {
 	single(t)
-	const many = 300
+	many := 300
+	if long() {
+		many = 2000
+	}
 	s := newSystem(t)
 	s.noFollower = true
 	id := s.start(engine("-lines", "400", "-pause", "25ms", "-size", "200"))

@@ -79,10 +79,8 @@ func away(t *testing.T, seconds string, d time.Duration) {
 	s.check(10 * time.Second)
 }
 
-func TestRedisAwayFor5Seconds(t *testing.T)  { single(t); away(t, "8", 5*time.Second) }
-func TestRedisAwayFor20Seconds(t *testing.T) { single(t); away(t, "25", 20*time.Second) }
-
-func TestRedisAwayForOneMinute(t *testing.T)  { onlyLong(t); away(t, "30", time.Minute) }
+func TestRedisAwayFor5Seconds(t *testing.T)   { single(t); away(t, "8", 5*time.Second) }
+func TestRedisAwayForOneMinute(t *testing.T)  { single(t); away(t, "30", time.Minute) }
 func TestRedisAwayForTenMinutes(t *testing.T) { onlyLong(t); away(t, "30", 10*time.Minute) }
 
 func TestAWorkerThatAloneCannotReachRedisIsTakenForLost(t *testing.T) {

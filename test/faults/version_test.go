@@ -29,6 +29,9 @@ func lacking(t *testing.T, format string, args ...any) {
 // buildOld builds API and worker of an older commit, and gives their folder.
 func buildOld(t *testing.T) string {
 	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal("git is missing: apt-get install git")
+	}
 	commit := cmp.Or(os.Getenv("LONGHAUL_OLD"), oldCommit)
 	if out, err := exec.Command("git", "-C", root(), "cat-file", "-e", commit+"^{commit}").CombinedOutput(); err != nil {
 		lacking(t, "there is no commit %s here to build the old version from, perhaps because the clone is shallow (git fetch --unshallow): %v %s", commit, err, out)

@@ -64,7 +64,7 @@ func TestAWorkerThatWasFrozenComesBackAsAZombieAndWritesNothing(t *testing.T) {
 	s.wants(fails, noticed, execution.Errored, execution.ReasonWorkerLost)
 	t.Logf("noticed after %v", time.Since(stopped))
 	s.eventually("the others run it again", 30*time.Second, func() bool { e := s.status(again); return e != nil && e.Attempt >= 2 })
-	outage(time.Until(stopped.Add(26 * time.Second)))
+	outage(time.Until(stopped.Add(40 * time.Second)))
 	frozen.signal(syscall.SIGCONT)
 	s.eventually("the zombie's engines are gone", 10*time.Second, func() bool { return !lives(engines[0]) && !lives(engines[1]) })
 	for _, st := range s.all() {
