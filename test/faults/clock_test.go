@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -52,10 +51,11 @@ func workerWithClock(t *testing.T, seconds string) string {
 	building.Lock()
 	defer building.Unlock()
 	dir := t.TempDir()
-	original := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
-	if out, err := exec.Command("go", "env", "GOROOT").Output(); err == nil {
-		original = filepath.Join(strings.TrimSpace(string(out)), "src", "time", "time.go")
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
+	original := filepath.Join(strings.TrimSpace(string(goroot)), "src", "time", "time.go")
 	source, err := os.ReadFile(original)
 	if err != nil {
 		t.Fatal(err)
