@@ -123,6 +123,7 @@ func TestAnArtifactStoreThatIsAwayOnlyDegrades(t *testing.T) {
 func TestAFullRedisDegrades(t *testing.T) {
 	single(t)
 	s := newSystemOf(t, 1, 1)
+	s.apis[0].becomes("ready") // full before its first use is another story
 	if err := s.rdb.ConfigSet(s.ctx, "maxmemory", "1mb").Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,8 @@ func TestAWorkerOutOfMemoryIsNoticedAndItsEnginesDieWithIt(t *testing.T) {
 	single(t)
 	s := newSystemOf(t, 2, 1, "MAX_CONCURRENT=12")
 	doomed := s.workers[0]
+	// All of its shims start now: one that started later would have its limit too.
+	s.complete(s.startAll(12, engine("-lines", "30", "-pause", "50ms")), 30*time.Second)
 	fails := s.startAll(2, engine("-lines", "-1", "-pause", "50ms", "-children", "2"))
 	again := s.startAll(2, requeued("-lines", "20", "-pause", "50ms", "-succeed-at", "2"))
 	for _, id := range append(append([]execution.ID{}, fails...), again...) {
