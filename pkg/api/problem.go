@@ -25,6 +25,7 @@ const (
 	CodeMediaType   execution.Code = "unsupported_media_type" // the body is not application/json
 	CodeSlowBody    execution.Code = "request_timeout"        // the body came too slowly
 	CodeUnfinished  execution.Code = "execution_failed"       // POST /agent/run: the engine did not complete
+	CodeUpgrade     execution.Code = "upgrade_required"       // the route speaks WebSocket
 	CodeRangeFailed execution.Code = "range_not_satisfiable"  // a download's Range lies outside the file
 )
 

@@ -77,6 +77,9 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		log.Warn("requests still open after DRAIN_TIMEOUT were cut")
 		err = srv.Close()
 	}
+	if werr := server.Wait(stop); werr != nil {
+		log.Warn(werr.Error())
+	}
 	return errors.Join(err, fan.Close(stop))
 }
 

@@ -111,7 +111,7 @@ func (s *Server) startAndStream(ctx context.Context, spec execution.Spec, in *Re
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("X-Execution-Id", string(rec.ID))
 		w := newSSE(humaecho.Unwrap(hc), editFor(rec.ID))
-		if s.pump(hc.Context(), w, rec.ID, after) == goneOff && in.OnDisconnect == "cancel" {
+		if s.pump(hc.Context(), w, rec.ID, after, s.responseTime(hc.Context())) == goneOff && in.OnDisconnect == "cancel" {
 			s.cancelAbandoned(hc.Context(), rec.ID)
 		}
 	}}, nil

@@ -78,6 +78,10 @@ var kinds = map[execution.Code]kind{
 		http.StatusRequestTimeout, "The body came too slowly", "",
 		"The whole request body must arrive within half a minute.",
 	},
+	api.CodeUpgrade: {
+		http.StatusUpgradeRequired, "The route speaks WebSocket", "",
+		"GET /execute/ws/{id} is for WebSocket clients. GET /execute/stream/{id} has the same events as server-sent events.",
+	},
 	api.CodeRangeFailed: {
 		http.StatusRequestedRangeNotSatisfiable, "The range is outside the file", "",
 		"The header Range asks for bytes that the artifact does not have; Content-Range says how large it is.",

@@ -59,6 +59,7 @@ type Server struct {
 	mu       sync.Mutex
 	draining bool
 	open     map[*context.CancelCauseFunc]struct{}
+	sockets  sync.WaitGroup // WebSockets, which http.Server.Shutdown does not wait for
 }
 
 // errDraining ends streams when the replica is told to stop.
@@ -86,6 +87,7 @@ func (s *Server) routes() {
 	s.listRoutes()
 	s.cancelRoutes()
 	s.streamRoutes()
+	s.socketRoutes()
 	s.executeRoutes()
 	s.agentRoutes()
 	s.outputsRoutes()
@@ -131,7 +133,7 @@ func orDefault[T int64 | time.Duration](v, def T) T {
 
 // Drain ends every open stream and long-poll on a frame boundary with a hint to
 // reconnect, makes /ready answer 503, and ends later streams at once. It does
-// not wait: http.Server.Shutdown, called next, does.
+// not wait: http.Server.Shutdown, called next, does, and Wait for WebSockets.
 func (s *Server) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -49,7 +49,7 @@ func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamRespo
 		return noContent(), nil
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		s.pump(hc.Context(), newSSE(humaecho.Unwrap(hc), only(in.Events)), rec.ID, after)
+		s.pump(hc.Context(), newSSE(humaecho.Unwrap(hc), only(in.Events)), rec.ID, after, s.responseTime(hc.Context()))
 	}}, nil
 }
 
@@ -92,9 +92,19 @@ const (
 	rotated                  // we ended it on purpose: rotation, drain, Redis trouble
 )
 
+// sink is where a subscription goes: an event stream or a WebSocket. An error of
+// any of its methods means that the client is gone, or takes nothing.
+type sink interface {
+	// frames writes the wanted ones in one write, and says whether there were any.
+	frames(frames [][]byte) (wrote bool, err error)
+	// retry tells the client when to come back.
+	retry(d time.Duration) error
+	keepAlive() error
+}
+
 // pump copies a subscription into w: hint, frames, keep-alives, until the end
-// event, the client's going, rotation or drain.
-func (s *Server) pump(ctx context.Context, w *sse, id execution.ID, after execution.Cursor) streamEnd {
+// event, the client's going, drain, or rotation after life.
+func (s *Server) pump(ctx context.Context, w sink, id execution.ID, after execution.Cursor, life time.Duration) streamEnd {
 	attached, release := s.attach(ctx)
 	defer release()
 	sub := s.Hub.Subscribe(id, after)
@@ -102,7 +112,7 @@ func (s *Server) pump(ctx context.Context, w *sse, id execution.ID, after execut
 	if w.retry(retryHint) != nil {
 		return goneOff
 	}
-	rotate := s.Now().Add(s.responseTime(ctx))
+	rotate := s.Now().Add(life)
 	lastWrite := s.Now()
 	for attached.Err() == nil && s.Now().Before(rotate) {
 		alive := lastWrite.Add(s.KeepAlive)
