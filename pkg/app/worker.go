@@ -39,7 +39,8 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir,
 		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
-		Lookup:         os.LookupEnv, Logger: log, Observer: observer{p.metrics},
+		Checkpoints:    p.internal, CheckpointEvery: cfg.CheckpointInterval, CheckpointBytes: cfg.CheckpointMaxBytes,
+		Lookup: os.LookupEnv, Logger: log, Observer: observer{p.metrics},
 	})
 	if err != nil {
 		return err

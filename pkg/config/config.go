@@ -64,6 +64,9 @@ type Config struct {
 
 	Artifacts Artifacts
 
+	CheckpointInterval time.Duration // 0: only when an engine was interrupted
+	CheckpointMaxBytes int64         // of files, before compression
+
 	WebhookSecret        string
 	WebhookAllowNetworks []netip.Prefix
 

@@ -208,6 +208,16 @@ var settings = []*setting{
 		doc:   "How many bytes of files of one execution are kept.",
 		parse: size(1, 1<<50, func(c *Config, n int64) { c.Artifacts.MaxBytes = n }),
 	},
+	{
+		name: "CHECKPOINT_INTERVAL", def: "30s", roles: Worker, example: "30s",
+		doc:   "How often what has changed in EXECUTION_CHECKPOINT_DIR is saved while the engine of an execution that may run again runs; 0 is only when it is interrupted.",
+		parse: duration(0, day, func(c *Config, d time.Duration) { c.CheckpointInterval = d }),
+	},
+	{
+		name: "CHECKPOINT_MAX_BYTES", def: "256MiB", roles: Worker, example: "256MiB",
+		doc:   "How many bytes of files a checkpoint may have, before compression; the same for all workers.",
+		parse: size(1, 1<<40, func(c *Config, n int64) { c.CheckpointMaxBytes = n }),
+	},
 
 	{
 		name: "WEBHOOK_SECRET", defDoc: "none: `webhook_url` is refused", roles: both, secret: true, example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

@@ -37,14 +37,15 @@ type EventType string
 
 // Longhaul's own event types. Data shapes are in docs/protocol.md.
 const (
-	EventStatus   EventType = "status"
-	EventLog      EventType = "log"
-	EventProgress EventType = "progress"
-	EventAgent    EventType = "agent"
-	EventArtifact EventType = "artifact"
-	EventStalled  EventType = "stalled"
-	EventGap      EventType = "gap"
-	EventEnd      EventType = "end"
+	EventStatus     EventType = "status"
+	EventLog        EventType = "log"
+	EventProgress   EventType = "progress"
+	EventAgent      EventType = "agent"
+	EventArtifact   EventType = "artifact"
+	EventStalled    EventType = "stalled"
+	EventCheckpoint EventType = "checkpoint"
+	EventGap        EventType = "gap"
+	EventEnd        EventType = "end"
 )
 
 // Stream says which of the engine's two outputs a chunk came from.

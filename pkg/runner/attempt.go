@@ -37,6 +37,8 @@ type attempt struct {
 	writing  chan error // the end of writer.Run
 	spooling chan error // the end of spool.Run
 	unspool  context.CancelFunc
+
+	checkpoint checkpoint
 }
 
 // Handle carries one attempt of id. It returns when the attempt is settled and
@@ -66,7 +68,10 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 		return
 	}
 	a.pump(ctx)
+	a.keepCheckpoint(ctx)
+	defer a.endCheckpoint()
 	why := a.watch(ctx)
+	a.lastCheckpoint(ctx, why)
 	if stored := a.finish(ctx); why == causeFenced || errors.Is(stored, execution.ErrFenced) {
 		a.log.WarnContext(ctx, "attempt fenced; its engine is gone and nothing more is written")
 		return
@@ -115,6 +120,9 @@ func (a *attempt) start(ctx context.Context) error {
 	if a.dir, err = a.r.disk.workdir(a.note(), launch.Dir); err != nil {
 		return err
 	}
+	if err = a.openCheckpoint(ctx); err != nil {
+		return err
+	}
 	a.process, err = a.r.processes.Start(ctx, process.Command{
 		ExecutionID: string(a.lease.ID),
 		Path:        launch.Path, Args: launch.Args, Dir: a.dir.cwd, Stdin: launch.Stdin,
@@ -137,6 +145,7 @@ func (a *attempt) start(ctx context.Context) error {
 func (a *attempt) pump(ctx context.Context) {
 	a.spool = logstream.NewSpool(a.r.store, a.lease, a.dir.spool(), a.r.o.SpoolBytes, a.log)
 	a.writer = logstream.NewWriter(a.spool, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
+	a.tellRestored(ctx)
 	a.writer.Events(a.process.Events()) // so that a value to redact counts before it is printed
 	spooling, unspool := context.WithCancel(ctx)
 	a.unspool = unspool
@@ -210,7 +219,7 @@ func (a *attempt) watch(ctx context.Context) cause {
 		case <-drain:
 			drain = nil
 			var wait time.Duration
-			wait, grace = drainPlan(a.r.o.DrainTimeout, a.grace)
+			wait, grace = drainPlan(a.r.o.DrainTimeout, a.savingTime(), a.grace)
 			interrupt.Reset(wait)
 		case <-interrupt.C:
 			end(causeInterrupt, grace)

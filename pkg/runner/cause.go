@@ -30,10 +30,20 @@ const saveMargin = time.Second
 // engines are gone by then, and an answer from Redis is a matter of milliseconds.
 const settleLeast = 2 * time.Second
 
+// saveMost and a quarter of the drain bound what is kept back for saving a
+// checkpoint, where another attempt may follow. saveLeast is given to it even
+// where DRAIN_TIMEOUT leaves nothing, and ends before settleLeast.
+const (
+	saveMost  = 5 * time.Second
+	saveLeast = time.Second
+)
+
+func savingTime(drain time.Duration) time.Duration { return min(saveMost, drain/4) }
+
 // drainPlan divides a worker's drain: engines may end by themselves for wait,
-// and are then interrupted with grace, so that settling still fits.
-func drainPlan(drain, grace time.Duration) (wait, shorter time.Duration) {
-	left := max(0, drain-settleMargin)
+// and are then interrupted with grace, so that saving and settling still fit.
+func drainPlan(drain, saving, grace time.Duration) (wait, shorter time.Duration) {
+	left := max(0, drain-settleMargin-saving)
 	grace = min(grace, left)
 	return left - grace, grace
 }

@@ -22,6 +22,7 @@ import (
 //	<WORKDIR>/<process>/<id>.<attempt>/work             the engine's cwd, unless its catalog entry names one
 //	<WORKDIR>/<process>/<id>.<attempt>/outputs          EXECUTION_OUTPUT_DIR
 //	<WORKDIR>/<process>/<id>.<attempt>/result.json      EXECUTION_RESULT_FILE
+//	<WORKDIR>/<process>/<id>.<attempt>/checkpoint       EXECUTION_CHECKPOINT_DIR
 //	<WORKDIR>/<process>/<id>.<attempt>/spool            output that Redis has not taken yet
 //	<WORKDIR>/<process>/<id>.<attempt>/settlement.json  an outcome that Redis has not taken yet
 type disk struct {

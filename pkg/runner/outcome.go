@@ -38,8 +38,24 @@ func (a *attempt) notStarted(ctx context.Context, err error) redisstore.Settleme
 	if errors.Is(err, engine.ErrUnknown) {
 		o.Reason = execution.ReasonUnknown
 	}
+	s := redisstore.Settlement{}
+	if end := (stopped{}); errors.As(err, &end) {
+		s.Requeue = a.stoppedBy(end.why, &o)
+	}
 	a.log.WarnContext(ctx, "engine not started", "error", err)
-	return redisstore.Settlement{Outcome: o}
+	s.Outcome = o
+	return s
+}
+
+// stoppedBy is the outcome of an attempt that somebody ended, engine or not.
+func (a *attempt) stoppedBy(why cause, o *execution.Outcome) (requeue bool) {
+	if why == causeInterrupt {
+		o.Status, o.Reason = execution.Errored, execution.ReasonInterrupted
+		o.Message = "the worker was told to stop (a deploy or a restart) before the engine had finished"
+		return a.mayFollow()
+	}
+	o.Status, o.Reason, o.Message = execution.Cancelled, execution.ReasonCancelled, "cancelled on request"
+	return false
 }
 
 // explainStart gives the caller what is theirs to know: not the worker's paths.
@@ -85,13 +101,8 @@ func (a *attempt) outcome(why cause) redisstore.Settlement {
 	case causeIdle:
 		o.Status, o.Reason = execution.Timeout, execution.ReasonNoProgress
 		o.Message = fmt.Sprintf("declared no progress for %v and was ended (progress_timeout in engines.yaml)", a.clocks.progressTimeout)
-	case causeCancel:
-		o.Status, o.Reason = execution.Cancelled, execution.ReasonCancelled
-		o.Message = "cancelled on request"
-	case causeInterrupt:
-		o.Status, o.Reason = execution.Errored, execution.ReasonInterrupted
-		o.Message = "the worker was told to stop (a deploy or a restart) before the engine had finished"
-		s.Requeue = a.spec.OnInterrupt == execution.Requeue && a.lease.Attempt < a.spec.MaxAttempts
+	case causeCancel, causeInterrupt:
+		s.Requeue = a.stoppedBy(why, &o)
 	case causeNone, causeFenced:
 		o.Status, o.Reason, o.Message = a.ownEnd(exit)
 	}

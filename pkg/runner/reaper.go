@@ -186,7 +186,7 @@ func lostSettlement(r *execution.Record) redisstore.Settlement {
 		o.Message = "cancelled on request; " + o.Message
 		return redisstore.Settlement{Outcome: o, IfLost: true}
 	}
-	requeue := r.Spec.OnInterrupt == execution.Requeue && r.Attempt < r.Spec.MaxAttempts
+	requeue := mayFollow(&r.Spec, r.Attempt)
 	return redisstore.Settlement{Outcome: o, IfLost: true, Requeue: requeue, Backoff: backoff(r.Attempt)}
 }
 

@@ -78,6 +78,9 @@ func (r *Runner) settleFor(ctx context.Context, log *slog.Logger, w workdir, n n
 			return err
 		}
 	}
+	if s.Requeue {
+		r.saveLeft(ctx, log, w, n)
+	}
 	var dispatch int
 	err := r.retry(ctx, log, "settle", nil, func() (err error) {
 		dispatch, err = r.store.Settle(ctx, n.Lease, s)
@@ -96,19 +99,26 @@ func (r *Runner) settleFor(ctx context.Context, log *slog.Logger, w workdir, n n
 	return nil
 }
 
-// lossOf is the settlement of an attempt that ran when its worker died. Its
-// files are kept, as after every end.
-func (r *Runner) lossOf(ctx context.Context, log *slog.Logger, w workdir, n note) (redisstore.Settlement, error) {
+// recordOf is the record of an attempt that still runs, as far as Redis knows.
+// Of others nothing is to be kept: it might never be taken out again.
+func (r *Runner) recordOf(ctx context.Context, log *slog.Logger, n note) (*execution.Record, error) {
 	var record *execution.Record
 	err := r.retry(ctx, log, "read record", nil, func() (err error) {
 		record, err = r.store.Get(ctx, n.Lease.ID)
 		return err
 	})
+	if err == nil && (record.Attempt != n.Lease.Attempt || record.Status != execution.Running) {
+		err = execution.ErrFenced
+	}
+	return record, err
+}
+
+// lossOf is the settlement of an attempt that ran when its worker died. Its
+// files are kept, as after every end.
+func (r *Runner) lossOf(ctx context.Context, log *slog.Logger, w workdir, n note) (redisstore.Settlement, error) {
+	record, err := r.recordOf(ctx, log, n)
 	if err != nil {
 		return redisstore.Settlement{}, err
-	}
-	if record.Attempt != n.Lease.Attempt || record.Status != execution.Running {
-		return redisstore.Settlement{}, execution.ErrFenced
 	}
 	s := lostSettlement(record)
 	s.IfLost = false // we know: the lock of its process was free

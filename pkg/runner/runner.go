@@ -54,9 +54,13 @@ type Options struct {
 	RenewEvery     time.Duration // a third of the lease
 	SpoolBytes     int64         // SPOOL_MAX_BYTES: output of one attempt on disk while Redis is away
 	ArtifactLimits artifact.Limits
-	Lookup         func(string) (string, bool) // the worker's environment, for secrets
-	Logger         *slog.Logger
-	Observer       Observer
+	// Checkpoints are kept apart from artifacts, which callers see. Nil: none are.
+	Checkpoints     artifact.Store
+	CheckpointEvery time.Duration               // CHECKPOINT_INTERVAL; 0: only when an engine was interrupted
+	CheckpointBytes int64                       // CHECKPOINT_MAX_BYTES
+	Lookup          func(string) (string, bool) // the worker's environment, for secrets
+	Logger          *slog.Logger
+	Observer        Observer
 }
 
 // Runner carries the attempts of one worker.
@@ -70,6 +74,8 @@ type Runner struct {
 
 	slots  chan struct{}
 	drain  chan struct{} // closed by Drain
+	saves  chan struct{} // one for each checkpoint that is being saved
+	saveBy chan struct{} // closed when the rest of a drain is for settling alone
 	giveUp chan struct{} // closed shortly before DrainTimeout: what is not in Redis by then stays on disk
 	once   sync.Once
 	disk   *disk
@@ -89,13 +95,24 @@ func New(store Store, catalog Catalog, processes Processes, artifacts artifact.S
 	if o.SpoolBytes <= 0 {
 		o.SpoolBytes = 256 << 20
 	}
+	if o.CheckpointBytes <= 0 {
+		o.CheckpointBytes = 256 << 20
+	}
+	if o.Checkpoints == nil {
+		none, err := artifact.Open("", artifact.Options{})
+		if err != nil {
+			return nil, err
+		}
+		o.Checkpoints = none
+	}
 	d, err := openDisk(o.Workdir)
 	if err != nil {
 		return nil, err
 	}
 	return &Runner{
 		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks, disk: d,
-		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), giveUp: make(chan struct{}), active: map[string]*attempt{},
+		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), giveUp: make(chan struct{}),
+		saves: make(chan struct{}, savesAtOnce), saveBy: make(chan struct{}), active: map[string]*attempt{},
 	}, nil
 }
 
@@ -165,6 +182,7 @@ func (r *Runner) Cancel(id execution.ID) {
 func (r *Runner) Drain() {
 	r.once.Do(func() {
 		close(r.drain)
+		time.AfterFunc(max(saveLeast, r.o.DrainTimeout-settleMargin), func() { close(r.saveBy) })
 		time.AfterFunc(max(settleLeast, r.o.DrainTimeout-saveMargin), func() { close(r.giveUp) })
 	})
 }

@@ -21,8 +21,12 @@ type workdir struct {
 func (w workdir) outputs() string    { return filepath.Join(w.root, "outputs") }
 func (w workdir) result() string     { return filepath.Join(w.root, "result.json") }
 func (w workdir) spool() string      { return filepath.Join(w.root, "spool") }
+func (w workdir) checkpoint() string { return filepath.Join(w.root, "checkpoint") }
 func (w workdir) note() string       { return filepath.Join(w.root, "attempt.json") }
 func (w workdir) settlement() string { return filepath.Join(w.root, "settlement.json") }
+
+// checkpointState is beside the folder: what of it the store has.
+func (w workdir) checkpointState() string { return filepath.Join(w.root, "checkpoint.state") }
 
 func (w workdir) remove() error {
 	if w.root == "" || w.left {
@@ -42,6 +46,7 @@ func (a *attempt) environ(deadline time.Time) []string {
 		"EXECUTION_ATTEMPT=" + strconv.Itoa(a.lease.Attempt),
 		"EXECUTION_OUTPUT_DIR=" + a.dir.outputs(),
 		"EXECUTION_RESULT_FILE=" + a.dir.result(),
+		"EXECUTION_CHECKPOINT_DIR=" + a.dir.checkpoint(),
 		"EXECUTION_DEADLINE=" + deadline.UTC().Format(execution.TimeFormat),
 		"EXECUTION_EVENTS_FD=3",
 		"TRACEPARENT=00-" + hex.EncodeToString(trace[:16]) + "-" + hex.EncodeToString(span[:8]) + "-01",
