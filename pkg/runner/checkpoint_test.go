@@ -88,7 +88,7 @@ func steps(n int) string {
 		n=$(cat "$step" 2>/dev/null || echo 0)
 		while [ "$n" -lt %d ] && [ -z "$stop" ]; do
 			n=$((n+1)); echo "step $n"; echo '{"type":"progress","percent":1}' >&3
-			echo $n > "$step.new"; mv "$step.new" "$step"
+			echo $n > "$step" # no program that the signal would end
 			sleep 0.05
 		done`, n)
 }

@@ -30,6 +30,7 @@ var (
 	ignoreTerm = flag.Bool("ignore-term", false, "go on after SIGTERM")
 	dieAtTerm  = flag.Bool("die-at-term", false, "exit at SIGTERM with the exit code, in the middle of it all")
 	children   = flag.Int("children", 0, "how many children to start, which sleep")
+	steps      = flag.Int("steps", 0, "in place of a number of lines: so many steps over all attempts, counted in the checkpoint, one line each")
 	succeedAt  = flag.Int("succeed-at", 1, "attempts before this one never end by themselves")
 )
 
@@ -57,9 +58,14 @@ func run() int {
 	if j.Attempt < *succeedAt {
 		n = -1
 	}
+	if *steps > 0 {
+		if j.Step = lastStep(); *succeedAt <= 1 {
+			n = max(0, *steps-j.Step)
+		}
+	}
 	// Without a pause, several lines go out at once, or the pipe would be the slow part.
 	block := 1
-	if *pause == 0 {
+	if *pause == 0 && *steps == 0 {
 		block = max(1, 32<<10 / *size)
 	}
 	var out, errs []byte
@@ -81,6 +87,11 @@ func run() int {
 				return j.end("stderr: " + err.Error())
 			}
 			j.Err = i - 1
+		}
+		if *steps > 0 {
+			if err := j.step(); err != nil {
+				return j.end("checkpoint: " + err.Error())
+			}
 		}
 		if rest(terms) {
 			return j.end("SIGTERM")
@@ -144,6 +155,25 @@ func (j *journal) write(what string) {
 	if err != nil {
 		os.Exit(98)
 	}
+}
+
+func checkpoint() string { return filepath.Join(os.Getenv("EXECUTION_CHECKPOINT_DIR"), "step") }
+
+// lastStep is the last that an earlier attempt has kept.
+func lastStep() int {
+	data, _ := os.ReadFile(checkpoint()) // none at the first attempt
+	n, _ := strconv.Atoi(string(data))
+	return n
+}
+
+// step tells the journal of one more, and keeps it for the next attempt.
+func (j *journal) step() error {
+	j.Step++
+	j.write("step")
+	if err := os.WriteFile(checkpoint()+".new", []byte(strconv.Itoa(j.Step)), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(checkpoint()+".new", checkpoint())
 }
 
 func (j *journal) end(why string) int {
