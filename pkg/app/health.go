@@ -10,6 +10,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/httpapi"
 	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/runner"
 	"github.com/longhaul/longhaul/pkg/telemetry"
 )
 
@@ -72,6 +73,15 @@ func (h *health) addArtifacts(files artifact.Store) {
 		name: "artifacts", gone: "artifacts cannot be kept (the setting ARTIFACTS_URL)", back: "artifacts can be kept again",
 		every: 15 * time.Second, limit: 10 * time.Second, detail: "files cannot be kept now (the setting ARTIFACTS_URL)",
 		look: files.Check,
+	})
+}
+
+// addDisk: without room a worker takes nothing new. A look is some system calls.
+func (h *health) addDisk(run *runner.Runner) {
+	h.add(dependency{
+		name: "disk", gone: "no room on the disk: this worker takes nothing new", back: "room on the disk: this worker takes work again",
+		every: 2 * time.Second, limit: time.Minute, required: true, detail: "no room for another execution (the setting WORKDIR)",
+		look: func(context.Context) error { return run.Room() },
 	})
 }
 

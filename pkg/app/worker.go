@@ -36,7 +36,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
 	sealer := redisstore.NewSealer(p.store, log)
 	run, err := runner.New(timed{p.store, sealer, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
-		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir,
+		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir, MinFree: cfg.MinFree,
 		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
 		Checkpoints:    p.internal, CheckpointEvery: cfg.CheckpointInterval, CheckpointBytes: cfg.CheckpointMaxBytes,
@@ -45,13 +45,14 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	p.health.addDisk(run)
 	// Asynq gets a client of its own, since queue hooks into it; nothing is dialled yet.
 	taskClient, err := redisstore.Dial(cfg.RedisURL)
 	if err != nil {
 		return err
 	}
 	server := queue.NewServer(taskClient, queue.ServerOptions{
-		Slots: cfg.MaxConcurrent, Queues: cfg.Queues, Handle: run.Handle, Logger: p.asynqLog,
+		Slots: cfg.MaxConcurrent, Queues: cfg.Queues, Handle: run.Handle, Hold: run.Full, Logger: p.asynqLog,
 		Cancel: func(ctx context.Context, id execution.ID) {
 			// The dashboard's cancel button is a request like any other.
 			if _, err := dispatch.New(p.store, p.tasks, log).Cancel(ctx, id); err != nil {

@@ -54,6 +54,7 @@ type Config struct {
 	// Running.
 	WorkerName    string
 	Workdir       string
+	MinFree       int64 // bytes on the disk of Workdir
 	Queues        []string
 	MaxConcurrent int
 	SpoolMaxBytes int64 // of one attempt, on the worker's disk

@@ -128,6 +128,11 @@ var settings = []*setting{
 		parse: text(func(c *Config, s string) { c.Workdir = s }),
 	},
 	{
+		name: "WORKDIR_MIN_FREE", def: "64MiB", roles: Worker, example: "64MiB",
+		doc:   "With less room than this on the disk of WORKDIR a worker takes nothing new until there is room again; what runs goes on.",
+		parse: size(0, 1<<40, func(c *Config, n int64) { c.MinFree = n }),
+	},
+	{
 		name: "QUEUES", def: strings.Join(execution.Queues, ","), roles: Worker, example: "critical,default",
 		doc:   "The lines that this worker serves.",
 		parse: queues,

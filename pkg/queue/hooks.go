@@ -30,10 +30,13 @@ const errorPause = 250 * time.Millisecond
 // own lease decides who is lost.
 const leaseExtra = 15 * time.Minute
 
-// wakeHook makes an empty dequeue wait for the wake channel.
+// wakeHook makes an empty dequeue wait for the wake channel, and any dequeue
+// wait while no task is wanted: Asynq has no pause of its own but that of a
+// queue, which is for all workers.
 type wakeHook struct {
 	queues int             // an empty round is one empty answer per queue
 	wake   <-chan struct{} // buffered by one
+	hold   func() <-chan struct{}
 	done   chan struct{}
 	stop   func()
 
@@ -41,9 +44,12 @@ type wakeHook struct {
 	empty int
 }
 
-func newWakeHook(queues int, wake <-chan struct{}) *wakeHook {
+func newWakeHook(queues int, wake <-chan struct{}, hold func() <-chan struct{}) *wakeHook {
 	done := make(chan struct{})
-	return &wakeHook{queues: queues, wake: wake, done: done, stop: sync.OnceFunc(func() { close(done) })}
+	if hold == nil {
+		hold = func() <-chan struct{} { return nil }
+	}
+	return &wakeHook{queues: queues, wake: wake, hold: hold, done: done, stop: sync.OnceFunc(func() { close(done) })}
 }
 
 // isDequeue knows Asynq's dequeue script by its keys: pending, paused, active, lease.
@@ -62,10 +68,13 @@ func isDequeue(cmd redis.Cmder) bool {
 
 func (h *wakeHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := next(ctx, cmd)
 		if !isDequeue(cmd) {
-			return err
+			return next(ctx, cmd)
 		}
+		if !h.wanted() {
+			return redis.Nil // the server stops: to Asynq, an empty line
+		}
+		err := next(ctx, cmd)
 		switch {
 		case err == nil:
 			h.empty = 0
@@ -79,6 +88,18 @@ func (h *wakeHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return err
 	}
+}
+
+// wanted returns when a task is wanted, or with false when the server stops before.
+func (h *wakeHook) wanted() bool {
+	for hold := h.hold(); hold != nil; hold = h.hold() {
+		select {
+		case <-hold:
+		case <-h.done:
+			return false
+		}
+	}
+	return true
 }
 
 // wait ends with a wake, if one is waited for, after d, or when the server stops.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -329,5 +330,55 @@ func TestTheDashboardsCancelButtonIsHeard(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("nobody was told")
+	}
+}
+
+// The contract with Asynq 0.26 that holding back relies on: it dequeues one task
+// at a time, through the client that it was given.
+func TestAServerThatHoldsBackTakesNothing(t *testing.T) {
+	srv := redistest.Start(t)
+	q := queue.New(dial(t, srv.URL))
+	var mu sync.Mutex
+	held := make(chan struct{})
+	hold := func() <-chan struct{} {
+		mu.Lock()
+		defer mu.Unlock()
+		return held
+	}
+	got := make(chan execution.ID, 10)
+	stop := serve(t, srv.URL, queue.ServerOptions{Hold: hold, Handle: func(_ context.Context, id execution.ID) { got <- id }})
+	waits := func(tk execution.Ticket) {
+		t.Helper()
+		select {
+		case id := <-got:
+			t.Fatalf("took %s", id)
+		case <-time.After(700 * time.Millisecond): // the negative needs a moment to show itself
+		}
+		if state, err := q.State(t.Context(), tk); err != nil || state != queue.Waiting {
+			t.Errorf("state is %v, %v", state, err)
+		}
+	}
+	if err := q.Enqueue(t.Context(), ticket(1)); err != nil {
+		t.Fatal(err)
+	}
+	waits(ticket(1))
+	mu.Lock()
+	close(held)
+	held = nil
+	mu.Unlock()
+	if id := <-got; id != ticket(1).ID {
+		t.Errorf("took %s", id)
+	}
+	mu.Lock()
+	held = make(chan struct{})
+	mu.Unlock()
+	<-time.After(1500 * time.Millisecond) // a dequeue that was on its way is over: see idlePoll
+	if err := q.Enqueue(t.Context(), ticket(2)); err != nil {
+		t.Fatal(err)
+	}
+	waits(ticket(2))
+	stop() // a server that holds back can be stopped, and takes nothing while it does
+	if state, err := q.State(t.Context(), ticket(2)); err != nil || state != queue.Waiting {
+		t.Errorf("after the stop: %v, %v", state, err)
 	}
 }

@@ -25,6 +25,9 @@ type ServerOptions struct {
 	// context never ends by Asynq's doing: Asynq ends contexts for reasons that
 	// are none to kill an engine (an outage of Redis, its own timeout).
 	Handle func(context.Context, execution.ID)
+	// Hold says that no task is wanted now, by a channel that is closed when tasks
+	// are wanted again; nil means that they are. Handlers that run go on.
+	Hold func() <-chan struct{}
 	// Cancel is told when somebody cancels the task on Asynq's dashboard.
 	Cancel func(context.Context, execution.ID)
 	Logger *slog.Logger
@@ -64,7 +67,7 @@ func (s *Server) queues() map[string]int {
 // that on SIGTERM.
 func (s *Server) Run(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
-	hook := newWakeHook(len(s.queues()), wake)
+	hook := newWakeHook(len(s.queues()), wake, s.o.Hold)
 	s.rdb.AddHook(hook)
 	s.rdb.AddHook(leaseHook{})
 

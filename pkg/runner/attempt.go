@@ -55,6 +55,9 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 		return // it stays queued; the reaper finds its task missing and dispatches it again
 	default:
 	}
+	if r.room.look() != nil {
+		return // likewise; and no task is taken until there is room again
+	}
 	a := r.claim(ctx, id)
 	if a == nil {
 		return

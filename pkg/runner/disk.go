@@ -112,10 +112,19 @@ func (d *disk) workdir(n note, cwd string) (workdir, error) {
 	for _, dir := range []string{w.root, w.outputs(), filepath.Join(w.root, "work")} {
 		// Not MkdirAll: a root that is gone must not come back without its lock.
 		if err := os.Mkdir(dir, 0o700); err != nil {
-			return workdir{}, fmt.Errorf("make the workdir (the setting WORKDIR): %w", err)
+			return workdir{}, w.undo(fmt.Errorf("make the workdir (the setting WORKDIR): %w", err))
 		}
 	}
-	return w, writeJSON(w.note(), n)
+	if err := writeJSON(w.note(), n); err != nil {
+		return workdir{}, w.undo(err)
+	}
+	return w, nil
+}
+
+// undo takes back a workdir that could not be made: what is left of it would
+// only add to the trouble.
+func (w workdir) undo(err error) error {
+	return &diskError{errors.Join(err, os.RemoveAll(w.root))}
 }
 
 func (w workdir) saveSettlement(s redisstore.Settlement) error { return writeJSON(w.settlement(), s) }

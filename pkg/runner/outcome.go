@@ -43,6 +43,12 @@ func (a *attempt) notStarted(ctx context.Context, err error) redisstore.Settleme
 		s.Requeue = a.stoppedBy(end.why, &o)
 	}
 	a.log.WarnContext(ctx, "engine not started", "error", err)
+	if _, ok := errors.AsType[*diskError](err); ok && a.lease.Attempt < a.spec.MaxAttempts+moreTries {
+		// Back in line whatever on_interrupt says, since no engine was started: to
+		// another worker, or to this one when it has room.
+		s.Requeue, s.Backoff = true, backoff(a.lease.Attempt)
+		_ = a.r.room.look() // only for what Full says
+	}
 	s.Outcome = o
 	return s
 }

@@ -49,6 +49,7 @@ type Options struct {
 	Worker         string        // name of this worker, as records show it
 	Slots          int           // attempts at once: MAX_CONCURRENT
 	Workdir        string        // where workdirs are made
+	MinFree        int64         // WORKDIR_MIN_FREE: with fewer bytes on the disk nothing new is taken
 	Grace          time.Duration // CANCEL_GRACE, where the catalog says nothing else
 	DrainTimeout   time.Duration // from Drain to the platform's SIGKILL, less a margin
 	RenewEvery     time.Duration // a third of the lease
@@ -79,6 +80,7 @@ type Runner struct {
 	giveUp chan struct{} // closed shortly before DrainTimeout: what is not in Redis by then stays on disk
 	once   sync.Once
 	disk   *disk
+	room   room
 
 	mu     sync.Mutex          // guards active
 	active map[string]*attempt // by the lease's token: an execution may have an old attempt here that is not gone yet
@@ -110,7 +112,8 @@ func New(store Store, catalog Catalog, processes Processes, artifacts artifact.S
 		return nil, err
 	}
 	return &Runner{
-		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks, disk: d,
+		o: o, store: store, catalog: catalog, processes: processes, artifacts: artifacts, tasks: tasks,
+		disk: d, room: room{dir: d.root, free: o.MinFree},
 		slots: make(chan struct{}, o.Slots), drain: make(chan struct{}), giveUp: make(chan struct{}),
 		saves: make(chan struct{}, savesAtOnce), saveBy: make(chan struct{}), active: map[string]*attempt{},
 	}, nil
