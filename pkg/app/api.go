@@ -43,7 +43,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		Retention: cfg.Retention, CORSOrigins: cfg.CORSOrigins,
 		Version: Version(), Logger: log,
 	})
-	listener, err := listen(ctx, cfg.Host, cfg.Port)
+	listener, err := listen(ctx, cfg.Host, cfg.Port, "PORT")
 	if err != nil {
 		return err
 	}
@@ -85,10 +85,10 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 
 // listen takes every address, of both families, where host is empty: private
 // networks of some platforms are IPv6 only.
-func listen(ctx context.Context, host string, port int) (net.Listener, error) {
+func listen(ctx context.Context, host string, port int, setting string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
-		return nil, fmt.Errorf("listen on port %d (the setting PORT): %w", port, err)
+		return nil, fmt.Errorf("listen on port %d (the setting %s): %w", port, setting, err)
 	}
 	return l, nil
 }

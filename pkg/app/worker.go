@@ -62,6 +62,10 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	})
 
 	g := newGroup(ctx, log)
+	drainProbes, err := p.probes(ctx, g)
+	if err != nil {
+		return errors.Join(err, run.Close())
+	}
 	bells := p.store.NewBells(g.ctx, run.Cancel)
 	g.start("bells", bells.Run)
 	g.start("leases", run.Run)
@@ -82,6 +86,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	// Leases are renewed until then, or a reaper would take them for lost.
 	drained := context.AfterFunc(ctx, func() {
 		log.Info("worker draining", "attempts", run.Active(), "drain_timeout", cfg.DrainTimeout)
+		drainProbes()
 		run.Drain()
 	})
 	defer drained()

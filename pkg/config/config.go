@@ -27,6 +27,7 @@ const (
 type Config struct {
 	// Listening.
 	Port        int
+	WorkerPort  int    // 0: a worker listens on none
 	Host        string // "" is every address, IPv4 and IPv6
 	CORSOrigins []string
 

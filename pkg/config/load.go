@@ -110,6 +110,8 @@ func (l *loader) defaultOf(s *setting) string {
 	switch {
 	case s.name == "HOST" && l.config.role == Dev:
 		return "127.0.0.1"
+	case s.name == "WORKER_PORT" && l.config.role == Worker && l.lookup(railwayEnvironment) != "":
+		return l.lookup("PORT")
 	case s.name == "WORKER_NAME":
 		return defaultWorkerName()
 	case s.name == "WORKDIR":

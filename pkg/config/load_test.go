@@ -191,6 +191,16 @@ func TestPlatformsSetWhatTheySet(t *testing.T) {
 	if want := []netip.Prefix{netip.MustParsePrefix("fd12::/16"), netip.MustParsePrefix("10.0.0.0/8")}; !slices.Equal(c.WebhookAllowNetworks, want) {
 		t.Errorf("%v", c.WebhookAllowNetworks)
 	}
+	c = load(t, Worker, "RAILWAY_ENVIRONMENT_ID=x", "PORT=4321")
+	if c.WorkerPort != 4321 {
+		t.Errorf("a worker on Railway answers at %d", c.WorkerPort)
+	}
+	if c = load(t, Worker, "PORT=4321"); c.WorkerPort != 0 {
+		t.Errorf("a worker beside an API takes its port %d", c.WorkerPort)
+	}
+	if c = load(t, Dev, "WORKER_PORT=4321"); c.WorkerPort != 0 {
+		t.Errorf("dev has a second port %d", c.WorkerPort)
+	}
 	c = load(t, Worker, "RAILWAY_ENVIRONMENT_ID=x")
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "drainingSeconds") {
 		t.Errorf("%q", c.Warnings)

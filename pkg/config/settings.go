@@ -34,8 +34,13 @@ var settings = []*setting{
 		parse: whole(1, 65535, func(c *Config, n int64) { c.Port = int(n) }),
 	},
 	{
-		name: "HOST", defDoc: "every address, IPv4 and IPv6; `127.0.0.1` in `longhaul dev`", roles: API, example: "127.0.0.1",
-		doc:   "The address that the API listens on.",
+		name: "WORKER_PORT", defDoc: "none; on Railway PORT", roles: Worker, example: "8081",
+		doc:   "The TCP port where a worker answers `/health`, `/ready` and `/metrics`, for a platform's probes; it is not PORT, which an API on the same host may have, except on Railway, where each service has its own. Not used by `longhaul dev`, whose API answers.",
+		parse: whole(1, 65535, func(c *Config, n int64) { c.WorkerPort = int(n) }),
+	},
+	{
+		name: "HOST", defDoc: "every address, IPv4 and IPv6; `127.0.0.1` in `longhaul dev`", roles: both, example: "127.0.0.1",
+		doc:   "The address that the API listens on, and a worker with WORKER_PORT.",
 		parse: host(func(c *Config, s string) { c.Host = s }),
 	},
 	{

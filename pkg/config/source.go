@@ -60,6 +60,9 @@ func defaultWorkerName() string {
 	return fmt.Sprintf("%.80s-%d", name, os.Getpid())
 }
 
+// railwayEnvironment is set for everything that runs on Railway.
+const railwayEnvironment = "RAILWAY_ENVIRONMENT_ID"
+
 // Railway kills this many seconds after SIGTERM, and says so in this variable.
 const railwayDraining = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
 

@@ -15,10 +15,13 @@ func (l *loader) together() {
 	if c.role&API != 0 {
 		l.tokens()
 	}
+	if c.role == Dev {
+		c.WorkerPort = 0 // the API of the same process answers
+	}
 	if c.DrainTimeout <= c.CancelGrace && l.problems == nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("DRAIN_TIMEOUT (%s) is not longer than CANCEL_GRACE (%s): at a deploy engines are killed before their grace is over; raise DRAIN_TIMEOUT and the time the platform waits", show(c.DrainTimeout), show(c.CancelGrace)))
 	}
-	if l.lookup("RAILWAY_ENVIRONMENT_ID") != "" && l.lookup(railwayDraining) == "" {
+	if l.lookup(railwayEnvironment) != "" && l.lookup(railwayDraining) == "" {
 		c.Warnings = append(c.Warnings, "Railway kills at once at a deploy unless "+railwayDraining+" is set: set drainingSeconds to 30 in the service's settings")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -204,6 +205,51 @@ func TestReadySaysWhatIsAwayAndSinceWhen(t *testing.T) {
 	ready, header := call[api.Ready](w, 503, "GET", "/ready", "")
 	if c := ready.Checks[0]; ready.Status != "not_ready" || c.Name != "redis" || !c.Since.Equal(since) || header.Get("Retry-After") == "" {
 		t.Errorf("ready says %+v", ready)
+	}
+}
+
+// A worker answers for itself only.
+func TestAHealthServerHasNoOtherRoutes(t *testing.T) {
+	serve := func(token string) *httpapi.Server {
+		return httpapi.NewHealth(httpapi.Options{
+			MetricsToken: token, Metrics: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte("up 1\n")) }),
+			Health: func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "disk"}} },
+		})
+	}
+	ask := func(s *httpapi.Server, path, host, token string) (int, string) {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		req.Host = host
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, req)
+		return rec.Code, rec.Body.String()
+	}
+	guarded, open := serve("scraper"), serve("")
+	for _, tt := range []struct {
+		server            *httpapi.Server
+		path, host, token string
+		code              int
+		body              string
+	}{
+		{guarded, "/health", "10.0.0.7:8081", "", 200, `{"status":"ok"}`},
+		{guarded, "/ready", "10.0.0.7:8081", "", 503, `"not_ready"`},
+		{guarded, "/metrics", "10.0.0.7:8081", "scraper", 200, "up 1"},
+		{guarded, "/metrics", "127.0.0.1:8081", "", 401, "METRICS_TOKEN"},
+		{guarded, "/metrics", "127.0.0.1:8081", "wrong", 401, "METRICS_TOKEN"},
+		{open, "/metrics", "127.0.0.1:8081", "", 200, "up 1"},
+		{open, "/metrics", "10.0.0.7:8081", "", 403, "METRICS_TOKEN"},
+		{open, "/execute/list", "127.0.0.1:8081", "", 404, "not_found"},
+		{open, "/openapi.json", "127.0.0.1:8081", "", 404, "not_found"},
+	} {
+		if code, body := ask(tt.server, tt.path, tt.host, tt.token); code != tt.code || !strings.Contains(body, tt.body) {
+			t.Errorf("%s at %s with %q: %d %s", tt.path, tt.host, tt.token, code, body)
+		}
+	}
+	guarded.Drain()
+	if code, body := ask(guarded, "/ready", "x", ""); code != 503 || !strings.Contains(body, `"draining"`) {
+		t.Errorf("draining: %d %s", code, body)
 	}
 }
 

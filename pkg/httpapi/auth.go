@@ -61,13 +61,13 @@ func (s *Server) authorize(ctx huma.Context, a access) error {
 		r.owner = owner(token)
 		return nil
 	case scheme != "":
-		return execution.Errorf(execution.Unauthorized, "the Authorization header has no token that this server knows: send \"Authorization: Bearer <token>\" with one of the setting API_TOKENS")
+		return execution.Errorf(execution.Unauthorized, "the Authorization header has no token that this server knows: send \"Authorization: Bearer <token>\" with one of the setting %s", s.tokenSetting)
 	case ctx.Query("token") != "" && a == streamToken:
 		return s.checkStreamToken(ctx, r)
 	case ctx.Query("token") != "":
 		return execution.Errorf(execution.Unauthorized, "a stream token only reads one execution: send an API token as \"Authorization: Bearer <token>\"")
 	}
-	return execution.Errorf(execution.Unauthorized, "no token was sent: send \"Authorization: Bearer <token>\" with one of the setting API_TOKENS")
+	return execution.Errorf(execution.Unauthorized, "no token was sent: send \"Authorization: Bearer <token>\" with one of the setting %s", s.tokenSetting)
 }
 
 func (s *Server) checkStreamToken(ctx huma.Context, r *request) error {

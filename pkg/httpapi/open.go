@@ -17,15 +17,15 @@ import (
 // 127.0.0.1, and by a name of its own that resolves to it even read the answers.
 func (s *Server) trust(ctx huma.Context) error {
 	if !loopbackName(ctx.Host()) {
-		return execution.Errorf(execution.Forbidden, "without API_TOKENS this server answers to localhost and loopback addresses only: set API_TOKENS to use it by another name")
+		return execution.Errorf(execution.Forbidden, "without %[1]s this server answers to localhost and loopback addresses only: set %[1]s to use it by another name", s.tokenSetting)
 	}
 	origin := ctx.Header("Origin")
 	if u, err := url.Parse(origin); origin != "" && (err != nil || u.Host != ctx.Host()) && !s.allowed(origin) {
-		return execution.Errorf(execution.Forbidden, "without API_TOKENS only the web pages of CORS_ORIGINS may call this server")
+		return execution.Errorf(execution.Forbidden, "without %s only the web pages of CORS_ORIGINS may call this server", s.tokenSetting)
 	}
 	// A link or an image of another page carries no Origin, but this.
 	if site := ctx.Header("Sec-Fetch-Site"); origin == "" && (site == "cross-site" || site == "same-site") {
-		return execution.Errorf(execution.Forbidden, "without API_TOKENS other web pages may not call this server")
+		return execution.Errorf(execution.Forbidden, "without %s other web pages may not call this server", s.tokenSetting)
 	}
 	return nil
 }

@@ -54,6 +54,8 @@ type Server struct {
 	echo   *echo.Echo
 	api    huma.API
 	tokens tokens
+	// tokenSetting is where an operator says who may ask.
+	tokenSetting string
 
 	// mu guards the two below: streams and long-polls that Drain must end.
 	mu       sync.Mutex
@@ -68,14 +70,33 @@ var errDraining = errors.New("this replica is shutting down")
 // New makes a Server. It panics where the routes contradict each other, which
 // no configuration can cause.
 func New(o Options) *Server {
+	s := bare(o)
+	s.routes()
+	return s
+}
+
+// NewHealth makes a Server for a process that answers for nothing but itself:
+// /health, /ready, /metrics and /version. Of the options it needs Health,
+// Metrics, MetricsToken, Version and Logger.
+func NewHealth(o Options) *Server {
+	if o.MetricsToken != "" {
+		o.Tokens = []string{o.MetricsToken} // there is no other token
+	}
+	s := bare(o)
+	s.tokenSetting = "METRICS_TOKEN"
+	s.healthRoutes()
+	return s
+}
+
+// bare is a Server without routes.
+func bare(o Options) *Server {
 	o.fill()
-	s := &Server{Options: o, echo: echo.New(), open: map[*context.CancelCauseFunc]struct{}{}}
+	s := &Server{Options: o, echo: echo.New(), tokenSetting: "API_TOKENS", open: map[*context.CancelCauseFunc]struct{}{}}
 	s.tokens = newTokens(o.Tokens, o.MetricsToken, o.StreamSecret, o.MaxSSE, o.Now)
 	s.Tokens, s.MetricsToken, s.StreamSecret = nil, "", nil // from here on their hashes do
 	s.echo.HTTPErrorHandler = s.handleError
 	s.echo.Use(s.observe, s.recover, s.cors)
 	s.api = newAPI(s.echo, o.Version)
-	s.routes()
 	return s
 }
 

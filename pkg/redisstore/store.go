@@ -70,15 +70,20 @@ func (s *Store) Ready(ctx context.Context) error {
 	if s.ready.Load() {
 		return nil
 	}
-	pipe := s.rdb.TxPipeline()
-	pipe.HSetNX(ctx, keyMeta, "version", schemaVersion)
-	pipe.HSetNX(ctx, keyMeta, "partitions", s.partitions)
-	got := pipe.HMGet(ctx, keyMeta, "version", "partitions")
-	if _, err := pipe.Exec(ctx); err != nil {
+	meta, err := s.rdb.HMGet(ctx, keyMeta, "version", "partitions").Result()
+	if err == nil && (meta[0] == nil || meta[1] == nil) { // else nothing is written: Redis may be full
+		pipe := s.rdb.TxPipeline()
+		pipe.HSetNX(ctx, keyMeta, "version", schemaVersion)
+		pipe.HSetNX(ctx, keyMeta, "partitions", s.partitions)
+		got := pipe.HMGet(ctx, keyMeta, "version", "partitions")
+		_, err = pipe.Exec(ctx)
+		meta = got.Val()
+	}
+	if err != nil {
 		return wrap("read "+keyMeta, err)
 	}
-	version, _ := strconv.Atoi(fmt.Sprint(got.Val()[0]))
-	n, _ := strconv.Atoi(fmt.Sprint(got.Val()[1]))
+	version, _ := strconv.Atoi(fmt.Sprint(meta[0]))
+	n, _ := strconv.Atoi(fmt.Sprint(meta[1]))
 	if version != schemaVersion {
 		return execution.Errorf(execution.Conflict, "the data in Redis is of schema version %d and this program speaks version %d: run the matching release, or point REDIS_URL at an empty database", version, schemaVersion)
 	}

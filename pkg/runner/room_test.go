@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/redisstore"
 	"github.com/longhaul/longhaul/pkg/runner"
 )
 
@@ -70,6 +71,20 @@ func TestAWorkerGoesOnWhenThereIsRoomAgain(t *testing.T) {
 	}
 }
 
+// due ends an execution's pause before its next attempt.
+func (w *worker) due(id execution.ID) {
+	w.t.Helper()
+	rdb, err := redisstore.Dial(w.srv.URL)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer rdb.Close()
+	record := "lh:{p0}:x:" + string(id)
+	if err := rdb.HSet(w.t.Context(), record, "eligible", rdb.HGet(w.t.Context(), record, "created").Val()).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // The disk fills up between the look and the attempt: a file is where its
 // folder must be made.
 func TestAnAttemptThatFindsNoRoomGoesBackInLineAndRunsOnce(t *testing.T) {
@@ -86,6 +101,7 @@ func TestAnAttemptThatFindsNoRoomGoesBackInLineAndRunsOnce(t *testing.T) {
 	if r.Status != execution.Queued || r.Attempt != 1 || len(w.line.tickets) != 1 || w.line.tickets[0].Delay <= 0 {
 		t.Fatalf("%s, attempt %d, tickets %v", r.Status, r.Attempt, w.line.tickets)
 	}
+	w.due(id)
 	w.Handle(context.Background(), id)
 	r = w.get(id)
 	check(t, r, execution.Completed, execution.ReasonExited, "")
@@ -106,6 +122,7 @@ func TestAnExecutionThatNeverFindsRoomEnds(t *testing.T) {
 		if err := os.Symlink("/proc/no-such-place", filepath.Join(root, string(id)+"."+strconv.Itoa(tries))); err != nil {
 			t.Fatal(err)
 		}
+		w.due(id)
 		w.Handle(context.Background(), id)
 	}
 	check(t, w.get(id), execution.Errored, execution.ReasonStartFailed, "WORKDIR")

@@ -2,13 +2,9 @@ package faults
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
@@ -109,19 +105,11 @@ func TestAWorkerKilledWhileRedisIsAwayLeavesItsOutputToTheNext(t *testing.T) {
 // does not fit while Redis is away is told as a gap.
 func TestAFullDiskLosesOnlyWhatAGapTells(t *testing.T) {
 	single(t)
-	small := t.TempDir()
-	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=2m"); err != nil {
-		lacking(t, "a small disk needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(small, unix.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	small := smallDisk(t, "size=2m")
 	s := newSystemOf(t, 2, 0)
 	s.workers = append(s.workers, s.newProc("worker", "worker-1"))
 	w := s.workers[0]
-	w.env = append(w.env, "WORKDIR="+small)
+	w.env = append(w.env, "WORKDIR="+small, "WORKDIR_MIN_FREE=0")
 	w.restart()
 	id := s.start(engine("-lines", "-1", "-size", "1000", "-pause", "200us", "-both"))
 	s.prints(id, 100)
@@ -135,12 +123,13 @@ func TestAFullDiskLosesOnlyWhatAGapTells(t *testing.T) {
 	}
 	sum := s.check(20 * time.Second)
 	t.Logf("%d bytes kept", sum.bytes)
-	// With no byte left for a workdir, an execution ends with a reason, which is
-	// not the worker's to spread: its paths are nobody's business.
-	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 4<<20), 0o600) // as much as fits
-	if e := s.wants(s.start(engine()), 20*time.Second, execution.Errored, execution.ReasonStartFailed); strings.Contains(value(e.ErrorMessage), small) {
-		t.Errorf("callers are told of the worker's folders: %s", value(e.ErrorMessage))
-	}
+	// With no byte left for a workdir, an execution waits until there is.
+	free := fill(t, small)
+	waiting := s.start(engine())
+	s.eventually("the worker says so", 20*time.Second, func() bool { return w.logged("no room on the disk") })
+	free()
+	s.complete([]execution.ID{waiting}, 60*time.Second)
+	s.check(20 * time.Second)
 }
 
 // nothingLeftOnDisk looks for folders of executions.

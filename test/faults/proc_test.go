@@ -24,7 +24,7 @@ type proc struct {
 	kind  string // api or worker
 	path  string // the binary
 	name  string
-	url   string // of an API
+	url   string // of an API; of a worker, of its probes
 	proxy *proxy
 	env   []string
 	log   string // path
@@ -40,9 +40,7 @@ func (s *system) newProc(kind, name string) *proc {
 	p.env = append(p.env, s.env...)
 	p.env = append(p.env, "REDIS_URL="+cmp.Or(s.url, "redis://"+p.proxy.addr+"/0"), "WORKER_NAME="+name, "WORKDIR="+filepath.Join(s.dir, "work", name))
 	if kind == "api" {
-		port := freePort(s.t)
-		p.env = append(p.env, "PORT="+strconv.Itoa(port))
-		p.url = "http://127.0.0.1:" + strconv.Itoa(port)
+		p.listens("PORT")
 	}
 	s.t.Cleanup(func() {
 		p.kill()
@@ -51,6 +49,13 @@ func (s *system) newProc(kind, name string) *proc {
 		}
 	})
 	return p
+}
+
+// listens gives it a port. A worker has none but in the tests of its probes.
+func (p *proc) listens(setting string) {
+	port := strconv.Itoa(freePort(p.s.t))
+	p.env = append(p.env, setting+"="+port)
+	p.url = "http://127.0.0.1:" + port
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
