@@ -298,10 +298,15 @@ func TestAnEndedLogIsPacked(t *testing.T) {
 	expect(t, "left to tidy", rdb.ZCard(t.Context(), "lh:{p0}:tidy").Val(), 0)
 }
 
-func TestALogThatIsHardlyOneIsLeftAsItIs(t *testing.T) {
+func TestALogThatIsHardlyOneTakesWhatItNeeds(t *testing.T) {
 	st, srv := redistest.Store(t, redisstore.Options{Archive: newShelf()})
-	longLog(t, st, 3)
-	expect(t, "to tidy", client(t, srv).ZCard(t.Context(), "lh:{p0}:tidy").Val(), 0)
+	rdb := client(t, srv)
+	id := longLog(t, st, 3)
+	expect(t, "to tidy", rdb.ZCard(t.Context(), "lh:{p0}:tidy").Val(), 0)
+	expect(t, "events", len(read(t, st, id, 0)), 6)
+	if n := rdb.MemoryUsage(t.Context(), "lh:{p0}:ev:"+string(id), 0).Val(); n > 2000 {
+		t.Errorf("six events take %d bytes of Redis", n)
+	}
 }
 
 func TestAnEndedLogMovesToTheArchiveAndLeavesNothingWhenItsTimeIsOver(t *testing.T) {

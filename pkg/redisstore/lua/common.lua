@@ -36,8 +36,13 @@ local function finish(from, status, outcome, ending, result, retention)
   redis.call('ZADD', prefix .. 'done', int(now + tonumber(retention)), id)
   if r[4] then redis.call('ZADD', prefix .. 'hooks', int(now), id) end
   emit('end', r[2], ending)
-  -- A log that is worth it is packed soon: what is small costs less as it is.
+  -- A log that is worth it is packed soon.
   if tonumber(r[5] or '0') > 4096 or redis.call('XLEN', ev) > 32 then
     redis.call('ZADD', prefix .. 'tidy', int(now + 5000), id)
+    return
   end
+  -- A stream takes 4 KiB beforehand for entries to come. None come to this one:
+  -- written anew it takes what it needs. Where Redis cannot, it stays as it is.
+  local whole = redis.pcall('DUMP', ev)
+  if type(whole) == 'string' then redis.pcall('RESTORE', ev, 0, whole, 'REPLACE') end
 end
