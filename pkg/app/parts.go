@@ -81,7 +81,7 @@ func openFiles(cfg *config.Config, area string) (artifact.Store, error) {
 	a := cfg.Artifacts
 	return artifact.Open(a.URL, artifact.Options{
 		AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken,
-		Endpoint: a.Endpoint, Region: a.Region, Bucket: a.Bucket, Area: area,
+		Endpoint: a.Endpoint, Region: a.Region, Bucket: a.Bucket, Area: area, Sync: area == internalArea,
 	})
 }
 
@@ -116,12 +116,21 @@ func (a archive) Put(ctx context.Context, id execution.ID, name string, data []b
 // Get implements redisstore.Archive.
 func (a archive) Get(ctx context.Context, id execution.ID, name string) ([]byte, error) {
 	file, err := a.files.Open(ctx, id, name)
+	if execution.CodeOf(err) == execution.NotFound {
+		// A gap is told of what is not there: it must not be the store itself.
+		if away := a.files.Check(ctx); away != nil {
+			return nil, away
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	return io.ReadAll(io.LimitReader(file, redisstore.MaxSegment))
 }
+
+// Delete implements redisstore.Archive.
+func (a archive) Delete(ctx context.Context, id execution.ID) error { return a.files.Delete(ctx, id) }
 
 func (p *parts) close() {
 	if err := p.rdb.Close(); err != nil {

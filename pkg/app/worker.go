@@ -87,6 +87,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	drained := context.AfterFunc(ctx, func() {
 		log.Info("worker draining", "attempts", run.Active(), "drain_timeout", cfg.DrainTimeout)
 		drainProbes()
+		sealer.Hurry()
 		run.Drain()
 	})
 	defer drained()

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -18,12 +19,15 @@ import (
 
 // folder keeps files as <dir>/<id>/<path>. os.Root keeps every access below
 // dir, whatever links somebody may have put there.
-type folder struct{ root *os.Root }
+type folder struct {
+	root *os.Root
+	sync bool
+}
 
 // tmpDir holds what is not complete yet. No id looks like it.
 const tmpDir = ".tmp"
 
-func openFolder(dir string) (*folder, error) {
+func openFolder(dir string, sync bool) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of ARTIFACTS_URL: %w", err)
 	}
@@ -31,7 +35,7 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of ARTIFACTS_URL: %w", err)
 	}
-	f := &folder{root}
+	f := &folder{root, sync}
 	f.sweep()
 	return f, nil
 }
@@ -67,6 +71,9 @@ func (f *folder) Put(ctx context.Context, id execution.ID, p string, r io.Reader
 		}
 	}()
 	n, err := io.Copy(w, contextReader{ctx, r})
+	if err == nil && f.sync {
+		err = w.Sync()
+	}
 	if closeErr := w.Close(); err == nil {
 		err = closeErr
 	}
@@ -83,6 +90,25 @@ func (f *folder) Put(ctx context.Context, id execution.ID, p string, r io.Reader
 	}
 	if err := f.root.Rename(tmp, to); err != nil {
 		return fmt.Errorf("keep artifact: %w", err)
+	}
+	return f.syncFolders(path.Dir(to))
+}
+
+// syncFolders makes a new name last, and those of the folders on its way.
+func (f *folder) syncFolders(dir string) error {
+	for ; f.sync; dir = path.Dir(dir) {
+		d, err := f.root.Open(dir)
+		if err != nil {
+			return fmt.Errorf("keep artifact: %w", err)
+		}
+		err = d.Sync()
+		_ = d.Close()
+		if err != nil {
+			return fmt.Errorf("keep artifact: %w", err)
+		}
+		if dir == "." {
+			break
+		}
 	}
 	return nil
 }
@@ -119,6 +145,9 @@ func (f *folder) Open(_ context.Context, id execution.ID, p string) (Object, err
 	}
 	name := path.Join(string(id), p)
 	info, err := f.root.Lstat(name)
+	if isBroken(err) {
+		return nil, fmt.Errorf("open artifact: %w", err)
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, notFound(err)
 	}
@@ -127,6 +156,12 @@ func (f *folder) Open(_ context.Context, id execution.ID, p string) (Object, err
 		return nil, fmt.Errorf("open artifact: %w", err)
 	}
 	return &folderObject{file, describe(p, info.Size(), info.ModTime())}, nil
+}
+
+// isBroken tells a disk that fails from a path that leads nowhere.
+func isBroken(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && errno != syscall.ENOENT && errno != syscall.ENOTDIR && errno != syscall.ELOOP
 }
 
 func (f *folder) Delete(_ context.Context, id execution.ID) error {

@@ -16,6 +16,7 @@ type Options struct {
 	Region          string
 	Bucket          string // for a URL without one, s3:///prefix
 	Area            string // a folder below the URL, for a store apart from the others; "" is the URL's own
+	Sync            bool   // what is put into a folder must survive a power cut: the caller deletes its own copy
 }
 
 // Open makes the store that ARTIFACTS_URL names. It does no network I/O: see Check.
@@ -39,7 +40,7 @@ func Open(rawURL string, o Options) (Store, error) {
 		if (u.Host != "" && u.Host != "localhost") || !filepath.IsAbs(u.Path) || u.RawQuery != "" {
 			return nil, errors.New("ARTIFACTS_URL of a folder has three slashes and an absolute path, such as file:///var/lib/longhaul/outputs")
 		}
-		return openFolder(filepath.Join(u.Path, o.Area))
+		return openFolder(filepath.Join(u.Path, o.Area), o.Sync)
 	case "s3":
 		return openS3(u, o)
 	}

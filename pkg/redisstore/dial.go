@@ -52,6 +52,7 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 			return nil, badURL(err)
 		}
 		tune(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.MaxRetries, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.ClientName)
+		o.ReplicaOnly, o.RouteByLatency, o.RouteRandomly = false, false, false // as for a cluster, below
 		return redis.NewFailoverClient(o), nil
 	case kind == "redis+cluster":
 		u, err := multiHost(tls, rest, "")
@@ -64,6 +65,8 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 		}
 		tune(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.MaxRetries, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.ClientName)
 		o.MaintNotificationsConfig = noMaintenance
+		// Replicas lag, each differently: a log read from them would have holes.
+		o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 		return redis.NewClusterClient(o), nil
 	}
 	return nil, fmt.Errorf("the setting REDIS_URL must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://")

@@ -14,7 +14,7 @@ import (
 //	lh:probe                   -       never there      Ping writes nothing to it
 //	lh:{p0}:x:<id>             hash    by retention     the record; fields in record.go
 //	lh:{p0}:ev:<id>            stream  by retention     events in batches: entry <last number>-0, fields n, enc, data
-//	lh:{p0}:evp:<id>           stream  10 minutes       a packed copy of that, while it is made
+//	lh:{p0}:evp:<id>:<token>   stream  10 minutes       a packed copy of that, while it is made
 //	lh:{p0}:seg:<id>           zset    by retention     "<first>-<last>" of each segment in the archive, by last
 //	lh:{p0}:idem:<hash>        string  IDEMPOTENCY_TTL  "<id> <hash of spec>"
 //	lh:{p0}:q:<queue>          zset    members leave    queued ids by the instant from which they may run (ms)

@@ -82,8 +82,11 @@ func (s *Store) each(ctx context.Context, id execution.ID, from execution.Cursor
 		if len(found) < int(count) {
 			return nil
 		}
-		if size < segmentBytes/2 { // one reply should be about a segment's worth
+		switch { // one reply should be about a segment's worth
+		case size < segmentBytes/2:
 			count = min(2*count, readMost)
+		case size > segmentBytes:
+			count = max(count/2, readFirst)
 		}
 	}
 }

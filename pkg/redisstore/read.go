@@ -87,6 +87,9 @@ func field(m redis.XMessage, name string) string {
 // stream, or from the archive where the stream has a hole. more says that there
 // may be more at once.
 func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cursor, count int64) (found []entry, more bool, err error) {
+	if known := s.segments.remembered(id, after); known != nil {
+		return known, true, nil // without what follows it in Redis, which would be read in vain
+	}
 	p, from := s.prefixOf(id), (after + 1).String()
 	pipe := s.rdb.Pipeline()
 	exists := pipe.Exists(ctx, recordKey(p, id))

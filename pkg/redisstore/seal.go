@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,6 +25,7 @@ type Sealer struct {
 	mu      sync.Mutex
 	pending map[execution.ID]*sealing
 	rest    time.Time // not before: the archive has failed
+	hurry   bool      // nobody waits any more
 }
 
 // sealing is one log's turn. The Sealer's mutex guards the rest of it.
@@ -49,8 +52,8 @@ func NewSealer(s *Store, log *slog.Logger) *Sealer {
 }
 
 // Append stores a batch as Store.Append does. Near the end of the budget it
-// waits until there is room again: the rest of the output gathers with the
-// worker meanwhile, which has its disk for it.
+// waits a little for room: an archive that is nearly fast enough slows the
+// engine down a little, and nothing has to go.
 func (w *Sealer) Append(ctx context.Context, l execution.Lease, b execution.Batch) error {
 	stored, err := w.store.append(ctx, l, b)
 	budget := w.store.o.LogBytes
@@ -89,10 +92,26 @@ func (w *Sealer) ask(l execution.Lease) (s *sealing, room <-chan struct{}) {
 			return s, nil
 		}
 	}
-	if s == nil || s.slow {
+	if s == nil || s.slow || w.hurry {
 		return s, nil
 	}
 	return s, s.room
+}
+
+// Hurry ends all waiting for room, for a worker that drains.
+func (w *Sealer) Hurry() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hurry = true
+	for _, s := range w.pending {
+		s.makeRoom()
+	}
+}
+
+// makeRoom lets those go on who wait. It needs the Sealer's mutex.
+func (s *sealing) makeRoom() {
+	close(s.room)
+	s.room, s.slow = make(chan struct{}), false
 }
 
 // Run seals until ctx ends.
@@ -105,74 +124,72 @@ func (w *Sealer) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return nil
 				case s := <-w.queue:
-					w.finish(ctx, s, w.seal(ctx, s))
+					more, err := w.seal(ctx, s.lease)
+					w.after(ctx, s, more, err)
 				}
 			}
 		})
 	}
 	err := g.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.pending {
-		s.slow = true // for those who come now: nobody seals any more
-		close(s.room)
-	}
+	w.Hurry() // nobody makes room any more
 	return err
 }
 
-func (w *Sealer) finish(ctx context.Context, s *sealing, err error) {
+// after ends a turn, or puts it back in line behind the other logs.
+func (w *Sealer) after(ctx context.Context, s *sealing, more bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s.makeRoom()
+	if more {
+		select {
+		case w.queue <- s:
+			return
+		default: // its next batch asks again
+		}
+	}
 	delete(w.pending, s.lease.ID)
-	close(s.room)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	w.rest = time.Now().Add(archiveRest)
+	if errors.Is(err, errArchive) {
+		w.rest = time.Now().Add(archiveRest)
+	}
 	w.log.WarnContext(ctx, "the log's middle stays in Redis for now, and is dropped beyond LOG_REDIS_BYTES", "execution_id", s.lease.ID, "error", err)
 }
 
-// seal moves segments until the log is well within its budget.
-func (w *Sealer) seal(ctx context.Context, turn *sealing) error {
-	s, l := w.store, turn.lease
-	for {
-		got, err := s.rdb.HMGet(ctx, recordKey(s.prefixOf(l.ID), l.ID), "stored", "cut").Result()
-		if err != nil {
-			return wrap("read record", err)
-		}
-		stored, _ := got[0].(string)
-		cut, _ := got[1].(string)
-		if int64(atoi(stored)) <= s.o.LogBytes/2 || cut == "" {
-			return nil
-		}
-		from, err := execution.ParseCursor(cut)
-		if err != nil {
-			return err
-		}
-		entries, err := s.middle(ctx, l.ID, from+1)
-		if err != nil || len(entries) == 0 {
-			return err
-		}
-		ref, data := encodeSegment(entries)
-		if err := s.archive(ctx, l.ID, ref, data); err != nil {
-			return err
-		}
-		res, err := s.run(ctx, sealScript, l.ID, l.Token, cut, ref.first.String(), ref.last.String())
-		if err != nil {
-			return wrap("seal a segment", err)
-		}
-		if res[0] == "fenced" {
-			return nil
-		}
-		w.progress(turn)
+// seal moves one segment, if the log has grown enough. more says that there may
+// be another to move.
+func (w *Sealer) seal(ctx context.Context, l execution.Lease) (more bool, err error) {
+	s := w.store
+	got, err := s.rdb.HMGet(ctx, recordKey(s.prefixOf(l.ID), l.ID), "stored", "cut").Result()
+	if err != nil {
+		return false, wrap("read record", err)
 	}
-}
-
-func (w *Sealer) progress(s *sealing) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(s.room)
-	s.room, s.slow = make(chan struct{}), false
+	stored, _ := got[0].(string)
+	cut, _ := got[1].(string)
+	if int64(atoi(stored)) <= s.o.LogBytes/2 || cut == "" {
+		return false, nil
+	}
+	from, err := execution.ParseCursor(cut)
+	if err != nil {
+		return false, err
+	}
+	entries, err := s.middle(ctx, l.ID, from+1)
+	if err != nil || len(entries) == 0 {
+		return false, err
+	}
+	ref, data := encodeSegment(entries)
+	if err := s.archive(ctx, l.ID, ref, data); err != nil {
+		return false, err
+	}
+	res, err := s.run(ctx, sealScript, l.ID, l.Token, ref.first.String(), ref.last.String())
+	if err != nil {
+		return false, wrap("seal a segment", err)
+	}
+	if res[0] == "gone" {
+		return false, s.o.Archive.Delete(ctx, l.ID)
+	}
+	return res[0] == "ok", nil
 }
 
 // middle packs the entries of one segment.
@@ -192,5 +209,10 @@ func (s *Store) middle(ctx context.Context, id execution.ID, from execution.Curs
 func (s *Store) archive(ctx context.Context, id execution.ID, ref segmentRef, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, archiveTimeout)
 	defer cancel()
-	return s.o.Archive.Put(ctx, id, ref.name(), data)
+	if err := s.o.Archive.Put(ctx, id, ref.name(), data); err != nil {
+		return fmt.Errorf("%w: %w", errArchive, err)
+	}
+	return nil
 }
+
+var errArchive = errors.New("the artifact store does not take a part of a log (the setting ARTIFACTS_URL)")

@@ -23,6 +23,8 @@ type Archive interface {
 	Put(ctx context.Context, id execution.ID, name string, data []byte) error
 	// Get fails with an error of code NotFound when there is no such thing.
 	Get(ctx context.Context, id execution.ID, name string) ([]byte, error)
+	// Delete takes out all that is kept of an execution.
+	Delete(ctx context.Context, id execution.ID) error
 }
 
 // A segment is an object of the archive: entries of an execution's log, as the
@@ -122,7 +124,7 @@ func decodeSegment(b []byte, ref segmentRef) ([]entry, error) {
 // Unavailable passes.
 func (s *Store) archived(ctx context.Context, id execution.ID, ref segmentRef, after execution.Cursor) ([]entry, error) {
 	if s.o.Archive == nil {
-		return lost(ref, "it is in an artifact store that this replica does not know (the setting ARTIFACTS_URL)")
+		return nil, execution.Errorf(execution.Unavailable, "this part of the log is in the artifact store, which this replica does not know: set ARTIFACTS_URL as on the workers")
 	}
 	entries, err := s.segments.get(ctx, s.o.Archive, id, ref)
 	switch {
@@ -136,7 +138,7 @@ func (s *Store) archived(ctx context.Context, id execution.ID, ref segmentRef, a
 			Message: "this part of the log is in the artifact store, which cannot be reached (the setting ARTIFACTS_URL); try again soon",
 		}
 	}
-	return entries[sort.Search(len(entries), func(i int) bool { return entries[i].last > after }):], nil
+	return entriesAfter(entries, after), nil
 }
 
 // lost stands for a segment that cannot be had.
@@ -164,11 +166,11 @@ type readSegment struct {
 const maxRecent = 16
 
 func (c *segments) get(ctx context.Context, archive Archive, id execution.ID, ref segmentRef) ([]entry, error) {
-	if entries := c.remembered(id, ref); entries != nil {
-		return entries, nil
-	}
 	// Whoever asks first fetches for all, so it must not end with him.
 	fetch := c.flight.DoChan(string(id)+"/"+ref.String(), func() (any, error) {
+		if entries := c.remembered(id, ref.first-1); entries != nil { // somebody has just fetched it
+			return entries, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), archiveTimeout)
 		defer cancel()
 		data, err := archive.Get(ctx, id, ref.name())
@@ -192,16 +194,22 @@ func (c *segments) get(ctx context.Context, archive Archive, id execution.ID, re
 	}
 }
 
-func (c *segments) remembered(id execution.ID, ref segmentRef) []entry {
+// remembered gives the entries of a segment that holds what follows after, from
+// there on; nil where it is not among the last.
+func (c *segments) remembered(id execution.ID, after execution.Cursor) []entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.recent, func(r readSegment) bool { return r.id == id && r.ref == ref })
+	i := slices.IndexFunc(c.recent, func(r readSegment) bool { return r.id == id && r.ref.first <= after+1 && after < r.ref.last })
 	if i < 0 {
 		return nil
 	}
 	found := c.recent[i]
 	c.recent = append(slices.Delete(c.recent, i, i+1), found)
-	return found.entries
+	return entriesAfter(found.entries, after)
+}
+
+func entriesAfter(entries []entry, after execution.Cursor) []entry {
+	return entries[sort.Search(len(entries), func(i int) bool { return entries[i].last > after }):]
 }
 
 func (c *segments) remember(r readSegment) {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -9,31 +10,32 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
-// tidyHold is for how long one replica has a log to itself. A log that is being
-// packed by two at once is found out by pack.lua and packed again later.
+// tidyHold is for how long one replica has a log to itself. Two that work on the
+// same one all the same, since one was suspended, do each other no harm.
 const tidyHold = 2 * time.Minute
 
-// Tidy puts the logs of up to limit ended executions per partition in order:
-// first their entries are joined to larger ones, and after LOG_HOT_TTL the log
-// moves to the archive, if there is one. It says how many it has looked at; the
-// error is the first one, and those after it are due again soon.
-func (s *Store) Tidy(ctx context.Context, limit int) (n int, err error) {
+// Tidy puts the log of one ended execution per partition in order: first its
+// entries are joined to larger ones, and after LOG_HOT_TTL it moves to the
+// archive, if there is one. It says whether there may be more to do. After an
+// error that log is due again after a while, and others are not held up.
+func (s *Store) Tidy(ctx context.Context) (more bool, err error) {
 	if err := s.ensure(ctx); err != nil {
-		return 0, err
+		return false, err
 	}
+	var failed []error
 	for _, p := range s.prefixes() {
-		ids, err := s.take(ctx, tidyKey(p), limit, tidyHold)
+		ids, err := s.take(ctx, tidyKey(p), 1, tidyHold)
 		if err != nil {
-			return n, err
+			return false, err
 		}
 		for _, id := range ids {
+			more = true
 			if err := s.tidy(ctx, execution.ID(id)); err != nil {
-				return n, fmt.Errorf("tidy the log of %s: %w", id, err)
+				failed = append(failed, fmt.Errorf("tidy the log of %s: %w", id, err))
 			}
-			n++
 		}
 	}
-	return n, nil
+	return more, errors.Join(failed...)
 }
 
 func (s *Store) tidy(ctx context.Context, id execution.ID) error {
@@ -52,7 +54,7 @@ func (s *Store) tidy(ctx context.Context, id execution.ID) error {
 	last, ended, stored, packed := f[0], f[1], atoi(f[2]), f[3] != ""
 	if ended == "" { // its record was taken out by hand: nothing must stay
 		pipe := s.rdb.TxPipeline()
-		pipe.Unlink(ctx, eventsKey(p, id), packedKey(p, id), segmentsKey(p, id))
+		pipe.Unlink(ctx, eventsKey(p, id), segmentsKey(p, id))
 		pipe.ZRem(ctx, tidyKey(p), string(id))
 		_, err := pipe.Exec(ctx)
 		return wrap("forget a log", err)
@@ -65,36 +67,41 @@ func (s *Store) tidy(ctx context.Context, id execution.ID) error {
 		}
 		move = strconv.FormatInt(millis(cold), 10)
 	}
-	entries, copied := length.Val(), ""
+	entries, size, made := length.Val(), "", packedLog{}
 	if !packed && entries > 8 && int64(stored) < entries*16<<10 {
-		size, err := s.pack(ctx, id)
-		if err != nil {
+		var err error
+		if made, err = s.pack(ctx, id); err != nil {
 			return err
 		}
-		copied = strconv.Itoa(size)
+		size = strconv.Itoa(made.size)
 	}
-	_, err := s.run(ctx, packScript, id, last, entries, copied, move)
+	_, err := s.run(ctx, packScript, id, last, entries, size, move, made.key, made.entries)
 	return wrap("pack a log", err) // "moved" is due again after tidyHold
+}
+
+// packedLog is a copy of a log with its entries joined.
+type packedLog struct {
+	key           string
+	entries, size int
 }
 
 // packedTTL is for a copy whose maker has died.
 const packedTTL = 10 * time.Minute
 
-// pack makes a copy of the log with its entries joined. It returns its size.
-func (s *Store) pack(ctx context.Context, id execution.ID) (size int, err error) {
-	key := packedKey(s.prefixOf(id), id)
+// pack makes a copy of the log.
+func (s *Store) pack(ctx context.Context, id execution.ID) (made packedLog, err error) {
+	made.key = packedKey(s.prefixOf(id), id) + ":" + NewToken() // nobody else writes to it
 	pipe := s.rdb.TxPipeline()
-	pipe.Unlink(ctx, key)
 	pending := 0
 	send := func() error {
-		pipe.Expire(ctx, key, packedTTL)
+		pipe.Expire(ctx, made.key, packedTTL)
 		_, err := pipe.Exec(ctx)
 		pipe, pending = s.rdb.TxPipeline(), 0
 		return wrap("write a packed log", err)
 	}
 	p := packer{codec: s.codec, emit: func(e entry) error {
-		xadd(ctx, pipe, key, e)
-		size, pending = size+len(e.data), pending+len(e.data)
+		xadd(ctx, pipe, made.key, e)
+		made.entries, made.size, pending = made.entries+1, made.size+len(e.data), pending+len(e.data)
 		if pending >= segmentBytes {
 			return send()
 		}
@@ -107,7 +114,7 @@ func (s *Store) pack(ctx context.Context, id execution.ID) (size int, err error)
 	if err == nil {
 		err = send()
 	}
-	return size, err
+	return made, err
 }
 
 // move takes an ended log to the archive.
@@ -135,7 +142,10 @@ func (s *Store) move(ctx context.Context, id execution.ID, last string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.run(ctx, moveScript, id, append([]any{last}, m.made...)...)
+	res, err := s.run(ctx, moveScript, id, append([]any{last}, m.made...)...)
+	if err == nil && res[0] == "gone" {
+		return s.o.Archive.Delete(ctx, id) // else nobody would
+	}
 	return wrap("move a log", err)
 }
 
@@ -169,7 +179,7 @@ func (m *mover) flush(ctx context.Context) error {
 	}
 	ref, data := encodeSegment(m.held)
 	if err := m.store.archive(ctx, m.id, ref, data); err != nil {
-		return &execution.Error{Code: execution.Unavailable, Message: "logs do not move out of Redis: the artifact store does not take them (the setting ARTIFACTS_URL)", Err: err}
+		return err
 	}
 	m.made, m.held, m.size = append(m.made, ref.String()), nil, 0
 	return nil

@@ -26,7 +26,7 @@ type Ledger interface {
 	Abandon(ctx context.Context, id execution.ID, o execution.Outcome) (bool, error)
 	Expired(ctx context.Context, limit int) ([]execution.ID, error)
 	Purge(ctx context.Context, id execution.ID) error
-	Tidy(ctx context.Context, limit int) (n int, err error)
+	Tidy(ctx context.Context) (more bool, err error)
 }
 
 // Line is what the Reaper puts back, and takes out in the end: queue.
@@ -62,8 +62,6 @@ const (
 	// cleanAtOnce is for stores of files, where each waits for a bucket most of
 	// the time; to Redis it is eight clients more, each with one command at a time.
 	cleanAtOnce = 8
-	// tidyMost is how many logs of ended executions one replica takes for itself at once.
-	tidyMost = 20
 	// deleteTimeout bounds how long one execution's files may hold up the next's.
 	deleteTimeout = 30 * time.Second
 )
@@ -80,21 +78,22 @@ type Reaper struct {
 	// active remembers since when a task was seen with a worker whose execution
 	// is still queued. Only Run's own goroutine touches it.
 	active map[execution.ID]time.Time
-	// clean asks for a round of retention, which waits for a store of files that
-	// may be slow, or away: it must not hold up the rest.
-	clean chan struct{}
+	// Each asks for a round of a duty that waits for a store of files, which may
+	// be slow, or away: it must not hold up the rest.
+	clean, tidying chan struct{}
 }
 
 // NewReaper makes a Reaper.
 func NewReaper(ledger Ledger, line Line, files Files, log *slog.Logger) *Reaper {
-	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1)}
+	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1), tidying: make(chan struct{}, 1)}
 }
 
 // Run reaps until ctx ends. Redis being away is waited out.
 func (p *Reaper) Run(ctx context.Context) error {
 	var cleaning sync.WaitGroup
 	defer cleaning.Wait()
-	cleaning.Go(func() { p.keepClean(ctx) })
+	cleaning.Go(func() { p.keep(ctx, "retention", p.clean, p.expired) })
+	cleaning.Go(func() { p.keep(ctx, "logs of ended executions", p.tidying, p.tidy) })
 	ticker := time.NewTicker(reapEvery)
 	defer ticker.Stop()
 	for {
@@ -117,9 +116,11 @@ func (p *Reaper) round(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	select {
-	case p.clean <- struct{}{}:
-	default: // the last round of it still goes on
+	for _, rounds := range []chan struct{}{p.clean, p.tidying} {
+		select {
+		case rounds <- struct{}{}:
+		default: // the last round of it still goes on
+		}
 	}
 	return errors.Join(p.lost(ctx), p.overdue(ctx), p.missing(ctx))
 }
@@ -269,20 +270,16 @@ func (p *Reaper) abandon(ctx context.Context, id execution.ID) error {
 	return p.line.Delete(ctx, execution.TicketFor(id, &r.Spec, r.Dispatch, 0))
 }
 
-// keepClean takes out what is past its retention, and packs and moves the logs
-// of what has ended, a round at a time.
-func (p *Reaper) keepClean(ctx context.Context) {
+// keep does one of the slow duties, a round at a time.
+func (p *Reaper) keep(ctx context.Context, what string, rounds <-chan struct{}, do func(context.Context) error) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.clean:
+		case <-rounds:
 		}
-		if err := p.expired(ctx); err != nil && ctx.Err() == nil {
-			p.log.WarnContext(ctx, "retention", "error", err)
-		}
-		if err := p.tidy(ctx); err != nil && ctx.Err() == nil {
-			p.log.WarnContext(ctx, "logs of ended executions", "error", err)
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, what, "error", err)
 		}
 	}
 }
@@ -356,8 +353,8 @@ func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
 // retention may take.
 func (p *Reaper) tidy(ctx context.Context) error {
 	for begun := time.Now(); ; {
-		n, err := p.ledger.Tidy(ctx, tidyMost)
-		if err != nil || n < tidyMost || time.Since(begun) >= cleanFor {
+		more, err := p.ledger.Tidy(ctx)
+		if err != nil || !more || time.Since(begun) >= cleanFor {
 			return err
 		}
 	}

@@ -1,15 +1,17 @@
 -- Puts the packed copy of an ended log in the place of the log, and says when it is due to move to the archive.
 -- ARGV[3] last, as the packer saw it   ARGV[4] entries that it read   ARGV[5] bytes of the copy, '' when the log stays as it is
--- ARGV[6] instant (ms) of the move, '' for never
+-- ARGV[6] instant (ms) of the move, '' for never   ARGV[7] the copy's key   ARGV[8] entries that were written to it
 -- Returns {'ok'} | {'moved'}: the log is not what was copied
 local r = redis.call('HMGET', rec, 'last', 'ended')
-local copy = prefix .. 'evp:' .. id
 if not r[2] or r[1] ~= ARGV[3] or redis.call('XLEN', ev) ~= tonumber(ARGV[4]) then
-  redis.call('UNLINK', copy)
+  redis.call('UNLINK', ARGV[7])
   return {'moved'}
 end
 if ARGV[5] ~= '' then
-  redis.call('RENAME', copy, ev)
+  -- A copy may have ended before it was whole, where its maker was suspended.
+  if redis.call('XLEN', ARGV[7]) ~= tonumber(ARGV[8]) then return {'moved'} end
+  redis.call('UNLINK', ev)
+  redis.call('RENAME', ARGV[7], ev)
   redis.call('PERSIST', ev)
   redis.call('HSET', rec, 'stored', ARGV[5])
 end

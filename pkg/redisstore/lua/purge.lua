@@ -9,6 +9,6 @@ redis.call('ZREM', prefix .. 'name:' .. ARGV[3], id)
 for i = 4, #ARGV do redis.call('ZREM', prefix .. 'label:' .. ARGV[i], id) end
 redis.call('ZREM', prefix .. 'hooks', id)
 redis.call('ZREM', prefix .. 'tidy', id)
-redis.call('UNLINK', rec, ev, prefix .. 'evp:' .. id, prefix .. 'seg:' .. id, prefix .. 'hook:' .. id)
+redis.call('UNLINK', rec, ev, prefix .. 'seg:' .. id, prefix .. 'hook:' .. id)
 redis.call('ZREM', prefix .. 'done', id)
 return 1
