@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -118,7 +119,23 @@ func (h *Hub) frame(id execution.ID, e *execution.Event) frame {
 		h.o.Logger.Error("event cannot be encoded", "execution", string(id), "event", e.Seq, "error", err)
 		data = nil
 	}
-	return frame{seq: e.Seq, data: data, end: e.Type == execution.EventEnd}
+	f := frame{seq: e.Seq, data: data, end: e.Type == execution.EventEnd}
+	if e.Type == execution.EventGap {
+		f.gap = e
+	}
+	return f
+}
+
+// narrow is the frame of a gap for a subscriber who has seen its beginning: the
+// gap was read for others, who stood before it.
+func (h *Hub) narrow(id execution.ID, f *frame, seen execution.Cursor) []byte {
+	var g execution.GapData
+	if json.Unmarshal(f.gap.Data, &g) != nil || g.From > seen {
+		return f.data
+	}
+	e := execution.GapEvent(seen+1, g.To, g.GapNote)
+	e.Time, e.Attempt = f.gap.Time, f.gap.Attempt
+	return h.frame(id, &e).data
 }
 
 // push adds f to the ring and drops the oldest for it. While the oldest has

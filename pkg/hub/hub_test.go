@@ -452,3 +452,23 @@ func TestEachSubscriberSeesEveryEventOnceInOrderAndTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A gap that begins before a subscriber's cursor was read for somebody else, or
+// for the topic itself, which begins one event early.
+func TestAGapBeginsBehindWhatItsSubscriberHasSeen(t *testing.T) {
+	m := newMemory()
+	gap := execution.GapEvent(1, 100, execution.GapNote{Reason: "gone"})
+	m.batches, m.last = append(m.batches, []execution.Event{gap}), 100
+	m.append("after it")
+	h := newHub(t, m, Options{Encode: func(e *execution.Event) ([]byte, error) {
+		return fmt.Appendf(nil, "%d %s %s%s\n", e.Seq, e.Type, e.Bytes, e.Data), nil
+	}})
+	for _, seen := range []execution.Cursor{0, 1, 57, 99} {
+		s := h.Subscribe(id, seen)
+		want := fmt.Sprintf("100 gap {\"from\":%d,\"to\":100,\"reason\":\"gone\"}\n101 log after it\n", seen+1)
+		if got := next(t, s); got != want {
+			t.Errorf("who has seen %d gets %q, want %q", seen, got, want)
+		}
+		s.Close()
+	}
+}

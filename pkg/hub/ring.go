@@ -11,6 +11,7 @@ type frame struct {
 	seq  execution.Cursor
 	data []byte
 	end  bool
+	gap  *execution.Event // where it is one: see narrow
 }
 
 // frameCost is what a frame takes besides its bytes, so that a ring of empty

@@ -101,7 +101,11 @@ func (s *Subscriber) batch(frames []frame) Batch {
 		if size += len(f.data); size > s.hub.o.NextBytes && i > 0 {
 			break
 		}
-		s.frames = append(s.frames, f.data)
+		data := f.data
+		if f.gap != nil {
+			data = s.hub.narrow(s.topic.id, f, s.cursor)
+		}
+		s.frames = append(s.frames, data)
 		s.cursor, s.ended = f.seq, f.end
 	}
 	b.Frames, b.Last, b.End = s.frames, s.cursor, s.ended
