@@ -18,6 +18,14 @@ local function emit(kind, attempt, data)
   redis.call('PUBLISH', 'lh:bell:' .. id, int(seq))
 end
 
+-- shrink makes a short log take what it needs: a stream allots 4 KiB with its
+-- first entry, and one that is written anew does not. Where Redis cannot do that
+-- (full, or the one embedded for development), it stays as it is.
+local function shrink()
+  local whole = redis.pcall('DUMP', ev)
+  if type(whole) == 'string' then redis.pcall('RESTORE', ev, 0, whole, 'REPLACE') end
+end
+
 -- move takes the id from one status index to another.
 local function move(from, to, created)
   redis.call('ZREM', prefix .. 'status:' .. from, id)
@@ -41,8 +49,5 @@ local function finish(from, status, outcome, ending, result, retention)
     redis.call('ZADD', prefix .. 'tidy', int(now + 5000), id)
     return
   end
-  -- A stream takes 4 KiB beforehand for entries to come. None come to this one:
-  -- written anew it takes what it needs. Where Redis cannot, it stays as it is.
-  local whole = redis.pcall('DUMP', ev)
-  if type(whole) == 'string' then redis.pcall('RESTORE', ev, 0, whole, 'REPLACE') end
+  shrink()
 end

@@ -35,4 +35,5 @@ if tonumber(ARGV[13]) > 0 then redis.call('ZADD', prefix .. 'late', int(eligible
 for i = 14, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
 if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
 emit('status', 0, '{"status":"queued","queue":"' .. ARGV[4] .. '"}')
+shrink() -- a hundred thousand may wait
 return {'new', int(now), place()}
