@@ -17,9 +17,8 @@ type Event struct {
 }
 
 // EventOf puts e into the shape of the wire.
-func EventOf(e *execution.Event) (Event, error) {
-	data, err := e.JSON()
-	return Event{Seq: e.Seq, Type: e.Type, Time: Time{e.Time}, Attempt: e.Attempt, Data: data}, err
+func EventOf(e *execution.Event) Event {
+	return Event{Seq: e.Seq, Type: e.Type, Time: Time{e.Time}, Attempt: e.Attempt, Data: e.JSON()}
 }
 
 // LogData is the data of a log event. Text is there when the bytes are UTF-8,

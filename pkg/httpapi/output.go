@@ -166,11 +166,7 @@ func (s *Server) page(ctx context.Context, rec *execution.Record, sel selection)
 			if !sel.admits(e) {
 				continue
 			}
-			item, err := api.EventOf(e)
-			if err != nil {
-				return nil, err
-			}
-			page.Events = append(page.Events, item)
+			page.Events = append(page.Events, api.EventOf(e))
 			joined = append(joined, e.Bytes...)
 			size += e.Size()
 		}

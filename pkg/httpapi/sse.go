@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,17 +17,15 @@ import (
 // EncodeSSE is e as one frame of an event stream (WHATWG HTML, 9.2): number as
 // id, type as event, and the data as one line of JSON.
 func EncodeSSE(e *execution.Event) ([]byte, error) {
-	data, err := e.JSON()
-	if err != nil {
-		return nil, fmt.Errorf("encode event %d: %w", e.Seq, err)
-	}
-	b := make([]byte, 0, len(data)+len(e.Type)+40)
-	b = append(b, "id: "...)
-	b = append(b, e.Seq.String()...)
-	b = append(b, "\nevent: "...)
-	b = append(b, eventName(e.Type)...)
+	b := make([]byte, 0, len(e.Bytes)+len(e.Bytes)/16+len(e.Data)+len(e.Type)+160)
+	b = strconv.AppendUint(append(b, "id: "...), uint64(e.Seq), 10)
+	b = append(append(b, "\nevent: "...), eventName(e.Type)...)
 	b = append(b, "\ndata: "...)
-	b = append(b, oneLine(data)...)
+	if e.Type == execution.EventLog {
+		b = e.AppendJSON(b)
+	} else {
+		b = append(b, oneLine(e.JSON())...)
+	}
 	return append(b, "\n\n"...), nil
 }
 

@@ -100,11 +100,7 @@ func writeText(buf *bytes.Buffer, e *execution.Event) error {
 }
 
 func writeNDJSON(buf *bytes.Buffer, e *execution.Event) error {
-	item, err := api.EventOf(e)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(buf).Encode(item)
+	return json.NewEncoder(buf).Encode(api.EventOf(e))
 }
 
 // tailWriter keeps the last limit bytes of what is written.

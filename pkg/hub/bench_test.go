@@ -51,10 +51,7 @@ func (s *shelf) add(n int, e execution.Event) execution.Cursor {
 
 // sse is about what the HTTP side encodes.
 func sse(e *execution.Event) ([]byte, error) {
-	data, err := e.JSON()
-	if err != nil {
-		return nil, err
-	}
+	data := e.JSON()
 	return fmt.Appendf(make([]byte, 0, len(data)+48), "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data), nil
 }
 

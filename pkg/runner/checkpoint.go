@@ -160,7 +160,7 @@ func hopeless(err error) bool {
 func (r *Runner) explainCheckpoint(err error, otherwise string) string {
 	switch {
 	case errors.Is(err, artifact.ErrCheckpointTooLarge):
-		return fmt.Sprintf("the checkpoint is not kept, since it has more than %d bytes (the setting CHECKPOINT_MAX_BYTES), more than %d files, or folders that are nested too deep", r.o.CheckpointBytes, artifact.MaxCheckpointFiles)
+		return fmt.Sprintf("the checkpoint is larger than may be kept: %d bytes (the setting CHECKPOINT_MAX_BYTES, the same for all workers), %d files, folders not nested too deep", r.o.CheckpointBytes, artifact.MaxCheckpointFiles)
 	case errors.Is(err, artifact.ErrCheckpointDamaged):
 		return "the checkpoint is damaged"
 	case errors.Is(err, artifact.ErrCheckpointChanging):

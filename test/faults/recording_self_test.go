@@ -43,7 +43,7 @@ func TestTheCheckerSeesWhatIsWrong(t *testing.T) {
 	}
 	gap := func(from, to execution.Cursor) api.Event {
 		e := execution.GapEvent(from, to, execution.GapNote{Reason: "budget"})
-		a, _ := api.EventOf(&e)
+		a := api.EventOf(&e)
 		return a
 	}
 	for name, c := range map[string]struct {
