@@ -37,7 +37,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		Records:    p.store, Events: p.store, Bells: bells, Hub: fan,
 		Catalog: p.catalog, Artifacts: p.artifacts,
 		Health: p.health.checks, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
-		Tokens: cfg.APITokens, MetricsToken: cfg.MetricsToken, StreamSecret: cfg.StreamTokenSecret,
+		Tokens: cfg.APITokens, MetricsToken: cfg.MetricsToken, ProfileToken: cfg.PprofToken, StreamSecret: cfg.StreamTokenSecret,
 		Limits: cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes,
 		MaxSSE: cfg.MaxSSEDuration, ResponseLimit: cfg.SSEResponseLimit, KeepAlive: cfg.KeepAliveInterval,
 		Retention: cfg.Retention, CORSOrigins: cfg.CORSOrigins,

@@ -20,7 +20,7 @@ func (p *parts) probes(ctx context.Context, g *group) (drain func(), err error) 
 		return nil, err
 	}
 	server := httpapi.NewHealth(httpapi.Options{
-		Health: p.health.checks, Metrics: p.metrics.Handler(), MetricsToken: p.cfg.MetricsToken, Version: Version(), Logger: p.log,
+		Health: p.health.checks, Metrics: p.metrics.Handler(), MetricsToken: p.cfg.MetricsToken, ProfileToken: p.cfg.PprofToken, Version: Version(), Logger: p.log,
 	})
 	srv := &http.Server{Handler: server, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)}
 	httpapi.Configure(srv)

@@ -35,6 +35,7 @@ type Config struct {
 	APITokens         []string // none only where Host is loopback
 	StreamTokenSecret []byte   // never empty
 	MetricsToken      string   // "": the API tokens open /metrics
+	PprofToken        string   // "": there is no /debug/pprof
 
 	RedisURL   string
 	Partitions int

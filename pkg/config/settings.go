@@ -59,6 +59,11 @@ var settings = []*setting{
 		parse: func(c *Config, s string) error { c.MetricsToken = s; return nil },
 	},
 	{
+		name: "PPROF_TOKEN", defDoc: "none: there is no `/debug/pprof`", roles: both, secret: true, example: "a-long-random-text",
+		doc:   "The bearer token for the runtime's profiles at `/debug/pprof`; on a worker at WORKER_PORT.",
+		parse: func(c *Config, s string) error { c.PprofToken = s; return nil },
+	},
+	{
 		name: "CORS_ORIGINS", defDoc: "none", roles: API, example: "https://app.example.com",
 		doc:   "The web pages that may call the API from a browser, separated by commas; `*` is all.",
 		parse: origins,

@@ -31,6 +31,7 @@ type Options struct {
 
 	Tokens       []string // API_TOKENS; none leaves the API open
 	MetricsToken string   // reads /metrics besides the API tokens
+	ProfileToken string   // reads /debug/pprof; none: there is none
 	StreamSecret []byte   // signs stream tokens; the same in every replica
 
 	Limits          execution.Limits
@@ -77,7 +78,7 @@ func New(o Options) *Server {
 
 // NewHealth makes a Server for a process that answers for nothing but itself:
 // /health, /ready, /metrics and /version. Of the options it needs Health,
-// Metrics, MetricsToken, Version and Logger.
+// Metrics, MetricsToken, ProfileToken, Version and Logger.
 func NewHealth(o Options) *Server {
 	if o.MetricsToken != "" {
 		o.Tokens = []string{o.MetricsToken} // there is no other token
@@ -93,9 +94,10 @@ func bare(o Options) *Server {
 	o.fill()
 	s := &Server{Options: o, echo: echo.New(), tokenSetting: "API_TOKENS", open: map[*context.CancelCauseFunc]struct{}{}}
 	s.tokens = newTokens(o.Tokens, o.MetricsToken, o.StreamSecret, o.MaxSSE, o.Now)
-	s.Tokens, s.MetricsToken, s.StreamSecret = nil, "", nil // from here on their hashes do
+	s.Tokens, s.MetricsToken, s.ProfileToken, s.StreamSecret = nil, "", "", nil // from here on their hashes do
 	s.echo.HTTPErrorHandler = s.handleError
 	s.echo.Use(s.observe, s.recover, s.cors)
+	s.profileRoutes(o.ProfileToken)
 	s.api = newAPI(s.echo, o.Version)
 	return s
 }
