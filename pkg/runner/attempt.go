@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/longhaul/longhaul/pkg/artifact"
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/logstream"
 	"github.com/longhaul/longhaul/pkg/process"
@@ -123,7 +124,9 @@ func (a *attempt) start(ctx context.Context) error {
 	if a.dir, err = a.r.disk.workdir(a.note(), launch.Dir); err != nil {
 		return err
 	}
-	if err = a.openCheckpoint(ctx); err != nil {
+	if err = a.openCheckpoint(ctx); errors.Is(err, artifact.ErrCheckpointDisk) {
+		return &diskError{err}
+	} else if err != nil {
 		return err
 	}
 	a.process, err = a.r.processes.Start(ctx, process.Command{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -305,6 +306,33 @@ func TestWhatIsNotKeptIsToldOnce(t *testing.T) {
 	}
 	r = without.run(`ls -A "$EXECUTION_CHECKPOINT_DIR"; echo ready; sleep 0.2`, requeue) // who keeps nothing hears nothing
 	without.wantEvents(r.ID)
+}
+
+// The disk fills up while a checkpoint is restored: a file is where its folder must be made.
+func TestARestoreThatFindsNoRoomGoesBackInLine(t *testing.T) {
+	files := newShared(t)
+	first := newWorker(t, files.every(0))
+	id := first.submit(steps(100), requeue)
+	interrupted(t, first, id, "step 3\n")
+	var workdir string
+	second := workerOn(t, first.store, first.srv, func(o *runner.Options) { files.every(0)(o); workdir = o.Workdir })
+	files.set(func() {
+		files.open = func() error {
+			_ = os.WriteFile(filepath.Join(rootOf(t, workdir), string(id)+".2", "checkpoint.part"), nil, 0o600) // no such folder in attempt 3
+			return nil
+		}
+	})
+	second.due(id)
+	second.Handle(context.Background(), id)
+	if r := second.get(id); r.Status != execution.Queued || r.Attempt != 2 {
+		t.Fatalf("%s, attempt %d, %+v", r.Status, r.Attempt, r.Outcome)
+	}
+	second.due(id)
+	second.Handle(context.Background(), id)
+	check(t, second.get(id), execution.Completed, execution.ReasonExited, "")
+	if log := second.log(id, execution.Stdout); strings.Count(log, "step ") != 100 {
+		t.Errorf("log is %q", log)
+	}
 }
 
 func TestADamagedCheckpointMeansAnEmptyFolder(t *testing.T) {
