@@ -318,7 +318,10 @@ func TestARestoreThatFindsNoRoomGoesBackInLine(t *testing.T) {
 	second := workerOn(t, first.store, first.srv, func(o *runner.Options) { files.every(0)(o); workdir = o.Workdir })
 	files.set(func() {
 		files.open = func() error {
-			_ = os.WriteFile(filepath.Join(rootOf(t, workdir), string(id)+".2", "checkpoint.part"), nil, 0o600) // no such folder in attempt 3
+			part := filepath.Join(rootOf(t, workdir), string(id)+".2", "checkpoint.part")
+			if os.Remove(part) == nil { // in attempt 2 only
+				return os.WriteFile(part, nil, 0o600)
+			}
 			return nil
 		}
 	})

@@ -145,12 +145,12 @@ func (c *chaos) one(r startRequest, cancelAfter time.Duration, again bool) {
 		return
 	}
 	outage(cancelAfter)
-	// Nobody can take it while Redis is away, which may be for 40 s, and again right after.
-	if !comes(2*time.Minute, func() bool {
+	// Nobody can take it while Redis is away, which may be for 40 s, and again and again.
+	if !comes(patience(), func() bool {
 		_, err = c.client.Cancel(c.ctx, id, 10*time.Second)
 		return err == nil || execution.CodeOf(err) == execution.Conflict
 	}) {
-		c.t.Errorf("%s could not be cancelled for 2 minutes: %v", id, err)
+		c.t.Errorf("%s could not be cancelled for %v: %v", id, patience(), err)
 	}
 }
 

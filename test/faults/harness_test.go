@@ -125,9 +125,10 @@ type system struct {
 	client  *client.Client // of all APIs, as behind a balancer
 }
 
-// patience is how long clients try where nobody answers: beyond any outage here.
+// patience is how long clients try where nobody answers: beyond any outage
+// here, and chaos may put some of 40 s one behind the other.
 func patience() time.Duration {
-	if long() {
+	if long() || os.Getenv("LONGHAUL_CHAOS") != "" {
 		return 15 * time.Minute
 	}
 	return 2 * time.Minute
