@@ -52,9 +52,11 @@ func (s *Store) tidy(ctx context.Context, id execution.ID) error {
 		f[i], _ = v.(string)
 	}
 	last, ended, stored, packed := f[0], f[1], atoi(f[2]), f[3] != ""
-	if ended == "" { // its record was taken out by hand: nothing must stay
+	if ended == "" {
 		pipe := s.rdb.TxPipeline()
-		pipe.Unlink(ctx, eventsKey(p, id), segmentsKey(p, id))
+		if last == "" { // its record was taken out by hand: nothing must stay
+			pipe.Unlink(ctx, eventsKey(p, id), segmentsKey(p, id))
+		}
 		pipe.ZRem(ctx, tidyKey(p), string(id))
 		_, err := pipe.Exec(ctx)
 		return wrap("forget a log", err)
