@@ -30,7 +30,8 @@ func addressSpace(t *testing.T, pid int) uint64 {
 
 func TestAWorkerOutOfMemoryIsNoticedAndItsEnginesDieWithIt(t *testing.T) {
 	single(t)
-	s := newSystemOf(t, 2, 1, "MAX_CONCURRENT=12")
+	// Without collections its heap grows for sure, up to the suite's GOMEMLIMIT.
+	s := newSystemOf(t, 2, 1, "MAX_CONCURRENT=12", "GOGC=off")
 	doomed := s.workers[0]
 	// All of its shims start now: one that started later would have its limit too.
 	s.complete(s.startAll(12, engine("-lines", "30", "-pause", "50ms")), 30*time.Second)
