@@ -115,12 +115,17 @@ func (c *chaos) lost(p *proc, times int, request, reply func([]byte) bool) {
 }
 
 func (c *chaos) full(_ *proc, d time.Duration) {
-	if err := c.rdb.ConfigSet(c.ctx, "maxmemory", "1mb").Err(); err != nil {
-		c.t.Errorf("CONFIG SET: %v", err)
-	}
+	c.maxMemory("1mb")
 	outage(d)
-	if err := c.rdb.ConfigSet(c.ctx, "maxmemory", "0").Err(); err != nil {
-		c.t.Errorf("CONFIG SET: %v", err)
+	c.maxMemory("0")
+}
+
+// maxMemory tries again: right after an outage our own client still answers
+// with the error of its last dial.
+func (c *chaos) maxMemory(limit string) {
+	var err error
+	if !comes(10*s1, func() bool { err = c.rdb.ConfigSet(c.ctx, "maxmemory", limit).Err(); return err == nil }) {
+		c.t.Errorf("CONFIG SET maxmemory %s: %v", limit, err)
 	}
 }
 
