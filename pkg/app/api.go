@@ -47,8 +47,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: server, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	httpapi.Configure(srv)
+	srv := p.httpServer(server)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	g.start("bells", bells.Run)
@@ -81,6 +80,13 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		log.Warn(werr.Error())
 	}
 	return errors.Join(err, fan.Close(stop))
+}
+
+// httpServer puts the limits before a handler.
+func (p *parts) httpServer(h http.Handler) *http.Server {
+	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)}
+	httpapi.Configure(srv)
+	return srv
 }
 
 // listen takes every address, of both families, where host is empty: private

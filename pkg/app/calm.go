@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -64,9 +63,4 @@ func (c calm) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (c calm) WithGroup(name string) slog.Handler {
 	c.Handler = c.Handler.WithGroup(name)
 	return c
-}
-
-func asError(err error) *execution.Error {
-	e, _ := errors.AsType[*execution.Error](err)
-	return e
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -172,7 +173,7 @@ func (d *dependency) check() httpapi.Check {
 	if d.err != nil {
 		c.Degrades = !d.required || execution.CodeOf(d.err) == execution.StorageFull
 		c.Detail = d.detail
-		if e := asError(d.err); e != nil {
+		if e, ok := errors.AsType[*execution.Error](d.err); ok {
 			c.Detail = e.Message
 		}
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/longhaul/longhaul/pkg/httpapi"
@@ -22,8 +21,7 @@ func (p *parts) probes(ctx context.Context, g *group) (drain func(), err error) 
 	server := httpapi.NewHealth(httpapi.Options{
 		Health: p.health.checks, Metrics: p.metrics.Handler(), MetricsToken: p.cfg.MetricsToken, ProfileToken: p.cfg.PprofToken, Version: Version(), Logger: p.log,
 	})
-	srv := &http.Server{Handler: server, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)}
-	httpapi.Configure(srv)
+	srv := p.httpServer(server)
 	g.start("probes", func(ctx context.Context) error {
 		context.AfterFunc(ctx, func() { _ = srv.Close() }) // a probe that is cut off asks again
 		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -91,16 +91,18 @@ func (e *Event) Size() int { return len(e.Bytes) + len(e.Data) + len(e.Type) + 1
 // JSON is the event's data as clients get it: one JSON object on one line. Of a
 // chunk it has the bytes as text when they are UTF-8, which is nearly always;
 // else as base64, so that no byte is ever changed.
-func (e *Event) JSON() json.RawMessage { return e.AppendJSON(nil) }
-
-// AppendJSON appends JSON to b.
-func (e *Event) AppendJSON(b []byte) []byte {
-	if e.Type != EventLog {
-		if len(e.Data) == 0 {
-			return append(b, "{}"...)
-		}
-		return append(b, e.Data...)
+func (e *Event) JSON() json.RawMessage {
+	switch {
+	case e.Type == EventLog:
+		return e.AppendChunk(nil)
+	case len(e.Data) == 0:
+		return json.RawMessage("{}")
 	}
+	return e.Data
+}
+
+// AppendChunk appends the JSON of a chunk to b.
+func (e *Event) AppendChunk(b []byte) []byte {
 	// By hand: every byte of every log comes through here, once per replica that
 	// somebody watches it on. BenchmarkLogJSON has the difference.
 	b = slices.Grow(b, len(e.Bytes)+len(e.Bytes)/16+96)

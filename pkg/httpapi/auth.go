@@ -50,17 +50,17 @@ func (s *Server) authorize(ctx huma.Context, a access) error {
 		return s.trust(ctx)
 	}
 	r := requestOf(ctx.Context())
-	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
-	token = strings.TrimSpace(token)
+	header := ctx.Header("Authorization")
+	token, isBearer := bearerToken(header)
 	hashes := s.tokens.api
 	if a == metrics {
 		hashes = s.tokens.metrics
 	}
 	switch {
-	case strings.EqualFold(scheme, "Bearer") && known(token, hashes):
+	case isBearer && known(token, hashes):
 		r.owner = owner(token)
 		return nil
-	case scheme != "":
+	case header != "":
 		return execution.Errorf(execution.Unauthorized, "the Authorization header has no token that this server knows: send \"Authorization: Bearer <token>\" with one of the setting %s", s.tokenSetting)
 	case ctx.Query("token") != "" && a == streamToken:
 		return s.checkStreamToken(ctx, r)
@@ -68,6 +68,12 @@ func (s *Server) authorize(ctx huma.Context, a access) error {
 		return execution.Errorf(execution.Unauthorized, "a stream token only reads one execution: send an API token as \"Authorization: Bearer <token>\"")
 	}
 	return execution.Errorf(execution.Unauthorized, "no token was sent: send \"Authorization: Bearer <token>\" with one of the setting %s", s.tokenSetting)
+}
+
+// bearerToken takes the token out of an Authorization header.
+func bearerToken(header string) (token string, ok bool) {
+	scheme, token, _ := strings.Cut(header, " ")
+	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
 func (s *Server) checkStreamToken(ctx huma.Context, r *request) error {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"net/http/pprof"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,8 +20,7 @@ func (s *Server) profileRoutes(token string) {
 	hashes := [][sha256.Size]byte{sha256.Sum256([]byte(token))}
 	pages := map[string]http.HandlerFunc{"cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace}
 	s.echo.Match([]string{http.MethodGet, http.MethodPost}, "/debug/pprof/*", func(c echo.Context) error {
-		scheme, sent, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || !known(strings.TrimSpace(sent), hashes) {
+		if sent, ok := bearerToken(c.Request().Header.Get("Authorization")); !ok || !known(sent, hashes) {
 			return execution.Errorf(execution.Unauthorized, "profiles need the header \"Authorization: Bearer <token>\" with the setting PPROF_TOKEN")
 		}
 		page, ok := pages[c.Param("*")]

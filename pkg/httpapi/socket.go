@@ -67,7 +67,7 @@ func (s *Server) socket(ctx context.Context, in *socketInput) (*huma.StreamRespo
 func (s *Server) serveSocket(ctx context.Context, conn *websocket.Conn, in *socketInput, id execution.ID, after execution.Cursor) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := &socket{server: s, ctx: ctx, conn: conn, wanted: only(in.Events), id: id}
+	w := &socket{server: s, ctx: ctx, conn: conn, wanted: wantedTypes(in.Events), id: id}
 	go func() {
 		defer cancel()
 		w.listen()
@@ -96,7 +96,7 @@ type socket struct {
 	server *Server
 	ctx    context.Context // of the connection
 	conn   *websocket.Conn
-	wanted edit
+	wanted map[string]bool // types; nil is all
 	id     execution.ID
 	buf    []byte
 }
@@ -117,17 +117,14 @@ func (w *socket) keepAlive() error {
 // frames implements sink: all that there is in one message, an event a line.
 func (w *socket) frames(frames [][]byte) (wrote bool, err error) {
 	w.buf = w.buf[:0]
-	var kept []byte
 	for _, frame := range frames {
 		if len(frame) == 0 {
 			continue // an event that could not be encoded
 		}
-		if w.wanted != nil {
-			if kept = w.wanted(kept[:0], frame); len(kept) == 0 {
-				continue
-			}
-		}
 		seq, name, data := splitFrame(frame)
+		if w.wanted != nil && !w.wanted[name] {
+			continue
+		}
 		w.buf = append(append(w.buf, `{"seq":`...), seq...)
 		w.buf = append(appendJSON(append(w.buf, `,"type":`...), name), `,"data":`...)
 		w.buf = append(append(w.buf, data...), "}\n"...)

@@ -22,7 +22,7 @@ func EncodeSSE(e *execution.Event) ([]byte, error) {
 	b = append(append(b, "\nevent: "...), eventName(e.Type)...)
 	b = append(b, "\ndata: "...)
 	if e.Type == execution.EventLog {
-		b = e.AppendJSON(b)
+		b = e.AppendChunk(b)
 	} else {
 		b = append(b, oneLine(e.JSON())...)
 	}
@@ -67,15 +67,24 @@ func splitFrame(frame []byte) (id, name string, data []byte) {
 // An edit appends a frame to b as one kind of stream wants it, or leaves it out.
 type edit func(b, frame []byte) []byte
 
-// only leaves out all types but those listed with commas between. Gaps and the
-// end are always told.
-func only(list string) edit {
+// wantedTypes are those listed with commas between, and gaps and the end, which
+// are always told; nil means all.
+func wantedTypes(list string) map[string]bool {
 	if list == "" {
 		return nil
 	}
 	wanted := map[string]bool{string(execution.EventEnd): true, string(execution.EventGap): true}
 	for name := range strings.SplitSeq(list, ",") {
 		wanted[strings.TrimSpace(name)] = true
+	}
+	return wanted
+}
+
+// only leaves out all types but those listed.
+func only(list string) edit {
+	wanted := wantedTypes(list)
+	if wanted == nil {
+		return nil
 	}
 	return func(b, frame []byte) []byte {
 		if _, name, _ := splitFrame(frame); !wanted[name] {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/queue"
 	"github.com/longhaul/longhaul/pkg/redisstore"
@@ -284,48 +286,50 @@ func (p *Reaper) keep(ctx context.Context, what string, rounds <-chan struct{}, 
 	}
 }
 
-// expired takes out executions whose retention is over: a page after the other
-// while there is more, since a busy deployment ends more than a page a second.
-// What fails is tried again in the next round.
-func (p *Reaper) expired(ctx context.Context) error {
+// whileMore goes on with a slow duty for as long as one round may take.
+func whileMore(step func() (more bool, err error)) error {
 	for begun := time.Now(); ; {
-		ids, err := p.ledger.Expired(ctx, reapMost)
-		if err != nil {
-			return err
-		}
-		if err := p.discardAll(ctx, ids); err != nil || len(ids) < reapMost || time.Since(begun) >= cleanFor {
+		more, err := step()
+		if err != nil || !more || time.Since(begun) >= cleanFor {
 			return err
 		}
 	}
 }
 
+// expired takes out executions whose retention is over, a page after the other.
+// What fails is tried again in the next round.
+func (p *Reaper) expired(ctx context.Context) error {
+	return whileMore(func() (more bool, err error) {
+		ids, err := p.ledger.Expired(ctx, reapMost)
+		if err != nil {
+			return false, err
+		}
+		return len(ids) >= reapMost, p.discardAll(ctx, ids)
+	})
+}
+
 // discardAll discards a page, cleanAtOnce at a time.
 func (p *Reaper) discardAll(ctx context.Context, ids []execution.ID) error {
-	next := make(chan execution.ID, len(ids))
-	for _, id := range ids {
-		next <- id
-	}
-	close(next)
 	var (
-		lanes  sync.WaitGroup
+		lanes  errgroup.Group
 		mu     sync.Mutex // guards failed
 		failed []error
 	)
-	for range cleanAtOnce {
-		lanes.Go(func() {
-			for id := range next {
-				if err := p.discard(ctx, id); err != nil {
-					mu.Lock()
-					failed = append(failed, err)
-					mu.Unlock()
-				}
-				if ctx.Err() != nil {
-					return
-				}
+	lanes.SetLimit(cleanAtOnce)
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			break
+		}
+		lanes.Go(func() error {
+			if err := p.discard(ctx, id); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, err)
 			}
+			return nil
 		})
 	}
-	lanes.Wait()
+	_ = lanes.Wait() // failed has all of them
 	return few(failed)
 }
 
@@ -349,13 +353,7 @@ func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
 	return p.ledger.Purge(ctx, id)
 }
 
-// tidy packs and moves the logs of what has ended, for as long as a round of
-// retention may take.
+// tidy packs and moves the logs of what has ended.
 func (p *Reaper) tidy(ctx context.Context) error {
-	for begun := time.Now(); ; {
-		more, err := p.ledger.Tidy(ctx)
-		if err != nil || !more || time.Since(begun) >= cleanFor {
-			return err
-		}
-	}
+	return whileMore(func() (bool, error) { return p.ledger.Tidy(ctx) })
 }
