@@ -5,41 +5,65 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
 
 	"github.com/longhaul/longhaul/bench/lines"
 	"github.com/longhaul/longhaul/pkg/api"
+	"github.com/longhaul/longhaul/pkg/client"
 	"github.com/longhaul/longhaul/pkg/dispatch"
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/queue"
 	"github.com/longhaul/longhaul/pkg/redisstore"
 )
 
+func memoryCommand() *cobra.Command {
+	var most int
+	var settle time.Duration
+	var artifacts string
+	c := &cobra.Command{
+		Use:   "memory",
+		Short: "Measure the memory that executions and logs need in Redis: the tables of docs/reliability.md",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return memory(cmd.Context(), most, settle, artifacts)
+		},
+	}
+	c.Flags().IntVar(&most, "executions", 100_000, "executions, at most")
+	c.Flags().DurationVar(&settle, "settle", packed, "how long a log's memory must have stayed the same")
+	c.Flags().StringVar(&artifacts, "artifacts", "", "ARTIFACTS_URL")
+	return c
+}
+
+// packed is how long a log must have kept its size to be taken for packed, which happens some 5 s after its end.
+const packed = 8 * time.Second
+
 // memory prints what executions and logs take in Redis, as tables in Markdown.
 // All settings have their defaults.
 func memory(ctx context.Context, most int, settle time.Duration, artifacts string) error {
+	s, err := newSession(ctx, os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer s.close()
 	env := []string{"QUEUES=default"} // critical is this program's own, see finish
 	if artifacts != "" {
 		env = append(env, "ARTIFACTS_URL="+artifacts)
 	}
-	s, err := start(ctx, env...)
+	st, err := ours("longhaul", "").start(ctx, s, startOptions{env: env, fresh: true})
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	rdb, err := redisstore.Dial(s.redisURL)
+	defer st.close()
+	m, err := newMeter(st, settle)
 	if err != nil {
 		return err
 	}
-	defer rdb.Close()
-	m := &meter{system: s, rdb: rdb, store: redisstore.New(rdb, redisstore.Options{}), settle: settle}
-	m.tasks = queue.New(rdb)
-	m.dispatcher = dispatch.New(m.store, m.tasks, slog.New(slog.DiscardHandler))
 	if err := m.logs(ctx); err != nil {
 		return fmt.Errorf("logs: %w", err)
 	}
@@ -49,13 +73,25 @@ func memory(ctx context.Context, most int, settle time.Duration, artifacts strin
 	return nil
 }
 
+// meter works on the state of a running Longhaul, past its API, where that would take hours.
 type meter struct {
-	*system
 	rdb        redis.UniversalClient
+	redis      *redisServer
+	client     *client.Client
 	store      *redisstore.Store
 	tasks      *queue.Queue
 	dispatcher *dispatch.Dispatcher
 	settle     time.Duration
+}
+
+func newMeter(st *stack, settle time.Duration) (*meter, error) {
+	m := &meter{rdb: st.redis.db, redis: st.redis, settle: settle}
+	m.store = redisstore.New(m.rdb, redisstore.Options{})
+	m.tasks = queue.New(m.rdb)
+	m.dispatcher = dispatch.New(m.store, m.tasks, slog.New(slog.DiscardHandler))
+	var err error
+	m.client, err = client.New(st.url, token, client.Options{})
+	return m, err
 }
 
 // logs measures logs of three kinds and five sizes, printed as fast as it goes,
@@ -139,39 +175,16 @@ func (m *meter) settled(ctx context.Context, read func() (int64, error)) (int64,
 	}
 }
 
-// used is what Redis has allocated for data: without its clients' buffers, and
-// without tables that grow by doubling only when they are full.
-func (m *meter) used(ctx context.Context) (int64, error) {
-	info, err := m.rdb.Info(ctx, "memory").Result()
-	if err != nil {
-		return 0, err
-	}
-	var used, clients int64
-	for line := range strings.Lines(info) {
-		name, v, _ := strings.Cut(strings.TrimSpace(line), ":")
-		switch name {
-		case "used_memory":
-			used, err = strconv.ParseInt(v, 10, 64)
-		case "mem_clients_normal":
-			clients, err = strconv.ParseInt(v, 10, 64)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return used - clients, nil
-}
-
 // grown is by how much the memory has grown per execution while n were added.
 func (m *meter) grown(ctx context.Context, n int, add func() error) (int64, error) {
-	before, err := m.used(ctx)
+	before, err := m.redis.used(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if err := add(); err != nil {
 		return 0, err
 	}
-	after, err := m.used(ctx)
+	after, err := m.redis.used(ctx)
 	return (after - before) / int64(n), err
 }
 
@@ -193,7 +206,7 @@ func (m *meter) executions(ctx context.Context, most int) error {
 	if err := show(fmt.Sprintf("finished, %d by API and worker", some), some, func() error { return m.real(ctx, some) }); err != nil {
 		return err
 	}
-	begun, err := m.used(ctx)
+	begun, err := m.redis.used(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,7 +216,7 @@ func (m *meter) executions(ctx context.Context, most int) error {
 			return err
 		}
 		done = n
-		now, err := m.used(ctx)
+		now, err := m.redis.used(ctx)
 		if err != nil {
 			return err
 		}
@@ -263,7 +276,7 @@ func labelled(i int) execution.Spec {
 
 // submit puts n in line.
 func (m *meter) submit(ctx context.Context, n int, spec func(i int) execution.Spec, key string) error {
-	return parallel(n, func(i int) error {
+	return parallel(n, 8, func(i int) error {
 		o := dispatch.Options{}
 		if key != "" {
 			o.IdempotencyKey = key + strconv.Itoa(i)
@@ -275,7 +288,7 @@ func (m *meter) submit(ctx context.Context, n int, spec func(i int) execution.Sp
 
 // real runs n engines.
 func (m *meter) real(ctx context.Context, n int) error {
-	return parallel(n, func(int) error {
+	return parallel(n, 8, func(int) error {
 		_, err := m.runProbe(ctx, "nothing")
 		return err
 	})
@@ -284,7 +297,7 @@ func (m *meter) real(ctx context.Context, n int) error {
 // finish lets n come and go with no engine: the same writes to Redis, and a
 // ticket through Asynq, which keeps it for an hour.
 func (m *meter) finish(ctx context.Context, n int) error {
-	rdb, err := redisstore.Dial(m.redisURL)
+	rdb, err := redisstore.Dial(m.redis.url)
 	if err != nil {
 		return err
 	}
@@ -320,34 +333,6 @@ func (m *meter) carry(ctx context.Context, id execution.ID) error {
 		CPUSeconds: 0.001234, PeakMemoryBytes: 1234567, GroupEmptyAt: &gone,
 	}})
 	return err
-}
-
-// parallel does n things, some at a time, and stops at the first error.
-func parallel(n int, do func(i int) error) error {
-	next := make(chan int)
-	failed := make(chan error, 8)
-	var all sync.WaitGroup
-	for range cap(failed) {
-		all.Go(func() {
-			for i := range next {
-				if err := do(i); err != nil {
-					failed <- err
-					return
-				}
-			}
-		})
-	}
-	var err error
-	for i := 0; i < n && err == nil; i++ {
-		select {
-		case next <- i:
-		case err = <-failed:
-		}
-	}
-	close(next)
-	all.Wait()
-	close(failed)
-	return errors.Join(err, <-failed)
 }
 
 func human(n int64) string {

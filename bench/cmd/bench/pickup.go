@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/longhaul/longhaul/bench/stat"
+)
+
+// pickup: from the POST to the first instruction of the process, in an idle system.
+var pickup = &scenario{
+	name: "pickup", what: "from the POST to the process' own first instruction, in an idle system",
+	peers:   []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
+	columns: []column{{"p50", "p50 ms"}, {"p99", "p99 ms"}},
+	run:     runPickup,
+}
+
+func runPickup(ctx context.Context, r *round, c contestant) error {
+	return r.with(ctx, c, startOptions{}, func(st *stack) error {
+		dir, err := r.folder("stamps")
+		if err != nil {
+			return err
+		}
+		var each []time.Duration
+		end := time.Now().Add(r.size.pickUpTime)
+		for i := 0; i < r.size.pickUps && time.Now().Before(end); i++ {
+			// Not in step with any timer of the system.
+			if err := pause(ctx, 40*time.Millisecond+rand.N(60*time.Millisecond)); err != nil {
+				return err
+			}
+			d, err := pickUpOnce(ctx, st, filepath.Join(dir, strconv.Itoa(i)))
+			if err != nil {
+				return err
+			}
+			if i > 0 { // the first one pays for what is started once
+				each = append(each, d)
+			}
+		}
+		r.setMS(c.name, "p50", stat.Quantile(each, 0.5))
+		r.setMS(c.name, "p99", stat.Quantile(each, 0.99))
+		r.set(c.name, "n", float64(len(each)))
+		return nil
+	})
+}
+
+func pickUpOnce(ctx context.Context, st *stack, file string) (time.Duration, error) {
+	before, err := st.done(ctx)
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	if _, err := st.post(probe("stamp", file)); err != nil {
+		return 0, err
+	}
+	// Not by asking the system, which would have to answer just when it picks up.
+	err = until(ctx, 20*time.Second, time.Millisecond, st.name+" has started it", func() (bool, error) {
+		info, err := os.Stat(file)
+		return err == nil && info.Size() > 0, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := st.await(ctx, before, 1, 20*time.Second); err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	ns, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: it ran twice, or not at all: %q", st.name, text)
+	}
+	return time.Unix(0, ns).Sub(begin), nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// scenarios in the order of a round.
+var scenarios = []*scenario{enqueue, short, pickup, logs, live, idle, footprint}
+
+// size is how much of each is done.
+type size struct {
+	warmUp     int // jobs before the clock runs
+	posts      int
+	shorts     int
+	pickUps    int
+	pickUpTime time.Duration // at most, for those that need half a second for each
+	lines      int
+	slowLines  int
+	liveLines  int
+	idle       time.Duration
+}
+
+var fullSize = size{
+	warmUp: 50, posts: 2000, shorts: 500, pickUps: 41, pickUpTime: 15 * time.Second,
+	lines: 1_000_000, slowLines: 60_000, liveLines: 400, idle: 10 * time.Second,
+}
+
+// plan is what the flags of a command say.
+type plan struct {
+	peers  []string
+	builds []string
+	rounds int
+	out    string
+}
+
+func (p *plan) flags(c *cobra.Command) {
+	c.Flags().IntVar(&p.rounds, "rounds", 3, "undisturbed rounds of each scenario; the median counts")
+	c.Flags().StringSliceVar(&p.builds, "build", nil, "another build of Longhaul to measure beside this one: NAME=FOLDER with api and worker")
+	c.Flags().StringVar(&p.out, "results", "bench/results", "the folder for the results as JSON")
+}
+
+func runCommand() *cobra.Command {
+	p := &plan{}
+	c := &cobra.Command{
+		Use:   "run SCENARIO...",
+		Short: "Do some scenarios: " + strings.Join(names(), ", ") + ", or all",
+		Example: `  bench run enqueue
+  bench run short pickup --peers celery,rq --rounds 5
+  git -C ../before rev-parse HEAD && bench run log --build before=../before/bin`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			which, err := pick(args)
+			if err != nil {
+				return err
+			}
+			_, err = p.run(cmd.Context(), which, strings.Join(args, "-"))
+			return err
+		},
+	}
+	p.flags(c)
+	c.Flags().StringSliceVar(&p.peers, "peers", nil, "other systems to measure beside Longhaul, or all")
+	return c
+}
+
+func names() (n []string) {
+	for _, sc := range scenarios {
+		n = append(n, sc.name)
+	}
+	return n
+}
+
+func scenarioList() string {
+	var b strings.Builder
+	for _, sc := range scenarios {
+		fmt.Fprintf(&b, "  %-10s %s\n", sc.name, sc.what)
+	}
+	return b.String()
+}
+
+func pick(args []string) ([]*scenario, error) {
+	if len(args) == 1 && args[0] == "all" {
+		return scenarios, nil
+	}
+	var which []*scenario
+next:
+	for _, a := range args {
+		for _, sc := range scenarios {
+			if sc.name == a {
+				which = append(which, sc)
+				continue next
+			}
+		}
+		return nil, fmt.Errorf("there is no scenario %q: %s, or all", a, strings.Join(names(), ", "))
+	}
+	return which, nil
+}
+
+// run measures, prints, and writes the result.
+func (p *plan) run(ctx context.Context, which []*scenario, kind string) (*result, error) {
+	s, err := newSession(ctx, os.Stdout)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	r := &runner{session: s, rounds: p.rounds, size: fullSize, result: newResult()}
+	if err := r.enter(ctx, p); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(s.out, "%s\n\n", r.result.Machine)
+	err = r.all(ctx, which)
+	r.result.Goals, _ = r.result.judge()
+	if len(r.result.Rounds) == 0 {
+		return nil, err
+	}
+	r.result.write(s.out)
+	file, serr := r.result.save(p.out, kind)
+	if serr == nil {
+		fmt.Fprintln(s.out, "\nwritten to", file)
+	}
+	if err == nil {
+		err = serr
+	}
+	return r.result, err
+}
+
+// enter fills the field: Longhaul, other builds of it, and those of the others that can run here.
+func (r *runner) enter(_ context.Context, p *plan) error {
+	r.field = []contestant{ours("longhaul", "")}
+	for _, b := range p.builds {
+		name, folder, ok := strings.Cut(b, "=")
+		if !ok {
+			return fmt.Errorf("--build %s: NAME=FOLDER is wanted", b)
+		}
+		r.field = append(r.field, ours(name, folder))
+		r.result.builds[name] = true
+	}
+	return nil
+}
