@@ -59,8 +59,8 @@ fmt: $(LINT) ## Format the Go code
 	$(LINT) fmt ./...
 
 .PHONY: bench
-bench: redis ## Measure pick-up, log throughput, memory and queue position against limits of the same run
-	go run -tags $(TAGS) ./bench/cmd/bench
+bench: redis ## Measure against the limits of the machine and plain Asynq, in alternation (3 minutes)
+	go run -tags $(TAGS) ./bench/cmd/bench run enqueue short pickup log live idle footprint --peers asynq
 
 .PHONY: fuzz
 fuzz: ## Fuzz each fuzz target for a while (FUZZTIME=30s)

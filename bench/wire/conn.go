@@ -58,8 +58,8 @@ func dial(r Request, buffer int) (*Conn, error) {
 	return &Conn{c, bufio.NewReaderSize(c, buffer)}, nil
 }
 
-// Close ends it.
-func (c *Conn) Close() error { return c.net.Close() }
+// Close ends it; nobody cares how that went.
+func (c *Conn) Close() { _ = c.net.Close() }
 
 // send gives the head of the response.
 func (c *Conn) send(r Request) (*http.Response, error) {

@@ -35,12 +35,12 @@ func OpenSocket(address string, header http.Header) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.send(r)
+	res, err := c.send(r) //nolint:bodyclose // an upgraded connection has no body
 	if err == nil && res.StatusCode != http.StatusSwitchingProtocols {
 		err = fmt.Errorf("socket: %s", res.Status)
 	}
 	if err != nil {
-		_ = c.Close()
+		c.Close()
 		return nil, err
 	}
 	return &Socket{conn: c}, nil
@@ -116,4 +116,4 @@ func (s *Socket) control(op byte, size uint64) error {
 }
 
 // Close breaks it off.
-func (s *Socket) Close() error { return s.conn.Close() }
+func (s *Socket) Close() { s.conn.Close() }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,7 +13,7 @@ import (
 // for the reader to look for. A piece may end anywhere.
 type Source interface {
 	io.Reader
-	io.Closer
+	Close()
 }
 
 // Stream is an answer of Server-Sent Events, without HTTP's own framing.
@@ -27,12 +28,12 @@ func OpenStream(r Request) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.send(r)
+	res, err := c.send(r) //nolint:bodyclose // the stream is the body, and ends with its connection
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("stream: %s", res.Status)
 	}
 	if err != nil {
-		_ = c.Close()
+		c.Close()
 		return nil, err
 	}
 	return &Stream{c, res.Body}, nil
@@ -47,7 +48,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 // Close breaks it off.
-func (s *Stream) Close() error { return s.conn.Close() }
+func (s *Stream) Close() { s.conn.Close() }
 
 // Frame is one event of a stream, good until the next one is asked for.
 type Frame struct{ ID, Event, Data []byte }
@@ -90,7 +91,7 @@ func (f *Frames) block() ([]byte, error) {
 		}
 		searched = max(len(rest)-1, 0)
 		if err := f.fill(); err != nil {
-			if err == io.EOF && len(rest) > 0 {
+			if errors.Is(err, io.EOF) && len(rest) > 0 {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err

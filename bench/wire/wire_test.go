@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +31,7 @@ func TestFramesAreTheSameHoweverTheStreamIsCut(t *testing.T) {
 				t.Fatalf("%q, %v; want %q", got, err, want)
 			}
 		}
-		if got, err := f.Next(); err != io.EOF {
+		if got, err := f.Next(); !errors.Is(err, io.EOF) {
 			t.Fatalf("after the end %q, %v", got, err)
 		}
 	}
@@ -43,7 +44,7 @@ func TestAFrameThatWasCutOffIsNoFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := f.Next(); err != io.ErrUnexpectedEOF {
+	if got, err := f.Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatalf("%q, %v", got, err)
 	}
 }
@@ -131,6 +132,11 @@ func serve(b *testing.B, head string, piece []byte, n int) net.Listener {
 	return l
 }
 
+// bare is a socket as a Source.
+type bare struct{ net.Conn }
+
+func (b bare) Close() { _ = b.Conn.Close() }
+
 // What the measuring clients cost, against a bare socket that is read until its end.
 func BenchmarkReading(b *testing.B) {
 	frame := []byte("id: 123\nevent: log\ndata: {\"stream\":\"stdout\",\"text\":\"ts=1763788800123456789 n=1\\n\",\"attempt\":1}\n\n")
@@ -152,17 +158,20 @@ func BenchmarkReading(b *testing.B) {
 		name string
 		head string
 		send []byte
-		open func(addr string) (io.Reader, error)
+		open func(addr string) (Source, error)
 	}{
-		{"bare socket", head, chunk, func(addr string) (io.Reader, error) { return net.Dial("tcp", addr) }},
-		{"stream", head, chunk, func(addr string) (io.Reader, error) {
+		{"bare socket", head, chunk, func(addr string) (Source, error) {
+			c, err := net.Dial("tcp", addr)
+			return bare{c}, err
+		}},
+		{"stream", head, chunk, func(addr string) (Source, error) {
 			r, err := NewRequest(http.MethodGet, "http://"+addr, nil, nil)
 			if err != nil {
 				return nil, err
 			}
 			return OpenStream(r)
 		}},
-		{"socket", upgraded, message, func(addr string) (io.Reader, error) { return OpenSocket("http://"+addr, http.Header{}) }},
+		{"socket", upgraded, message, func(addr string) (Source, error) { return OpenSocket("http://"+addr, http.Header{}) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			l := serve(b, c.head, c.send, blocks)
@@ -174,7 +183,7 @@ func BenchmarkReading(b *testing.B) {
 					b.Fatal(err)
 				}
 				drain(b, r)
-				_ = r.(io.Closer).Close()
+				r.Close()
 			}
 		})
 	}

@@ -101,6 +101,9 @@ func (res *result) judge() (done []judged, missing []string) {
 			missing = append(missing, g.key)
 			continue
 		}
+		if res.clean(g.scenario) == 0 {
+			s.N = 0 // disturbed ones make no verdict
+		}
 		done = append(done, g.judge(s))
 	}
 	return done, missing

@@ -130,7 +130,7 @@ func sameLog(stream, want []byte, ours bool) error {
 	frames, ended := wire.NewFrames(bytes.NewReader(stream)), false
 	for {
 		f, err := frames.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

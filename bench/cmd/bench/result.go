@@ -99,11 +99,14 @@ func (res *result) clean(scenario string) (n int) {
 	return n
 }
 
-// over sums up what of gives in the undisturbed rounds of a scenario. Ratios are taken within a round, not between medians.
+// over sums up what of gives in the undisturbed rounds of a scenario; where there
+// is none, in all of them, and whoever shows that must say so. Ratios are taken
+// within a round, not between medians.
 func (res *result) over(scenario string, of func(values) (float64, bool)) (stat.Summary, bool) {
 	var x []float64
+	all := res.clean(scenario) == 0
 	for _, rd := range res.Rounds {
-		if rd.Scenario != scenario || rd.Disturbed {
+		if rd.Scenario != scenario || rd.Disturbed && !all {
 			continue
 		}
 		if f, ok := of(rd.Values); ok {
@@ -124,16 +127,4 @@ func (res *result) save(dir, kind string) (string, error) {
 	}
 	file := filepath.Join(dir, res.Started.Format("20060102-150405")+"-"+kind+".json")
 	return file, os.WriteFile(file, append(data, '\n'), 0o644)
-}
-
-func loadResult(file string) (*result, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var res result
-	if err := json.Unmarshal(data, &res); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return &res, nil
 }

@@ -130,7 +130,7 @@ func (p *plan) run(ctx context.Context, which []*scenario, kind string) (*result
 }
 
 // enter fills the field: Longhaul, other builds of it, and those of the others that can run here.
-func (r *runner) enter(_ context.Context, p *plan) error {
+func (r *runner) enter(ctx context.Context, p *plan) error {
 	r.field = []contestant{ours("longhaul", "")}
 	for _, b := range p.builds {
 		name, folder, ok := strings.Cut(b, "=")
@@ -140,5 +140,7 @@ func (r *runner) enter(_ context.Context, p *plan) error {
 		r.field = append(r.field, ours(name, folder))
 		r.result.builds[name] = true
 	}
-	return nil
+	others, err := peersNamed(ctx, p.peers, r.result)
+	r.field = append(r.field, others...)
+	return err
 }

@@ -128,7 +128,10 @@ func (res *result) loads(scenario string) string {
 		}
 	}
 	text := fmt.Sprintf("%d rounds, load average %s", len(kept), strings.Join(kept, ", "))
-	if len(gone) > 0 {
+	switch {
+	case len(kept) == 0:
+		text = "ALL ROUNDS WERE DISTURBED, and say little: load average " + strings.Join(gone, ", ")
+	case len(gone) > 0:
 		text += fmt.Sprintf("; %d disturbed and discarded, load average %s", len(gone), strings.Join(gone, ", "))
 	}
 	return text
