@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // interpreter is Debian's Python: whichever other comes first on PATH lacks Debian's packages.
@@ -35,6 +37,27 @@ var celery = Peer{
 		return []program{at.uvicorn("celery", "api:app"), worker}, nil
 	},
 	version: versions("celery", "redis", "fastapi", "uvicorn"),
+}
+
+var rq = Peer{
+	Name:  "rq",
+	needs: []need{python(append([]string{"rq", "redis"}, web...)...)},
+	held:  []string{"rq:queue:*", "rq:wip:*"},
+	programs: func(_ context.Context, at *site) ([]program, error) {
+		all := []program{at.uvicorn("rq", "api:app")}
+		for range at.Concurrency {
+			worker := at.python("rq", "worker")
+			worker.worker = true
+			worker.env = append(worker.env, "PEER_PRELOAD="+at.Preload)
+			all = append(all, worker)
+		}
+		return all, nil
+	},
+	ready: func(ctx context.Context, rdb redis.UniversalClient, concurrency int) (bool, error) {
+		serving, err := rdb.SCard(ctx, "rq:workers:peer").Result()
+		return serving == int64(concurrency), err
+	},
+	version: versions("rq", "redis", "fastapi", "uvicorn"),
 }
 
 // python needs modules of Debian's Python, each in a package of its own name.
