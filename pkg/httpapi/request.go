@@ -21,6 +21,7 @@ type request struct {
 	escaped string    // the same as it came
 	owner   string    // hash of the caller's token; "" when the API is open
 	expires time.Time // of the stream token, if one was used
+	taken   *direct   // the stream that goes on when the handler has returned
 	server  *Server
 }
 
@@ -53,12 +54,27 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err) // written here, so that the log line knows the status
 		}
-		s.Observe(c.Path(), c.Request().Method, c.Response().Status, s.Now().Sub(began))
-		s.Logger.LogAttrs(c.Request().Context(), levelOf(c.Response().Status), "request",
-			slog.String("method", c.Request().Method), slog.String("path", info.path),
-			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size),
-			slog.Duration("took", s.Now().Sub(began)), slog.String("request_id", info.id))
+		report := s.reporter(info, c.Path(), c.Request().Method, c.Response().Status, began)
+		if d := info.taken; d != nil {
+			size := c.Response().Size // c is another request's soon
+			s.directs.begin(d, func(sent int64) { report(size + sent) })
+			return nil
+		}
+		report(c.Response().Size)
 		return nil
+	}
+}
+
+// reporter tells of a request once it has been answered to the end, with the
+// size of the answer.
+func (s *Server) reporter(info *request, route, method string, status int, began time.Time) func(size int64) {
+	return func(size int64) {
+		took := s.Now().Sub(began)
+		s.Observe(route, method, status, took)
+		s.Logger.LogAttrs(context.Background(), levelOf(status), "request",
+			slog.String("method", method), slog.String("path", info.path),
+			slog.Int("status", status), slog.Int64("bytes", size),
+			slog.Duration("took", took), slog.String("request_id", info.id))
 	}
 }
 

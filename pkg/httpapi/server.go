@@ -63,6 +63,7 @@ type Server struct {
 	draining bool
 	open     map[*context.CancelCauseFunc]struct{}
 	sockets  sync.WaitGroup // WebSockets, which http.Server.Shutdown does not wait for
+	directs  directs        // nor for these
 }
 
 // errDraining ends streams when the replica is told to stop.
@@ -93,6 +94,7 @@ func NewHealth(o Options) *Server {
 func bare(o Options) *Server {
 	o.fill()
 	s := &Server{Options: o, echo: echo.New(), tokenSetting: "API_TOKENS", open: map[*context.CancelCauseFunc]struct{}{}}
+	s.directs.server, s.directs.ctx = s, context.Background()
 	s.tokens = newTokens(o.Tokens, o.MetricsToken, o.StreamSecret, o.MaxSSE, o.Now)
 	s.Tokens, s.MetricsToken, s.ProfileToken, s.StreamSecret = nil, "", "", nil // from here on their hashes do
 	s.echo.HTTPErrorHandler = s.handleError
@@ -156,8 +158,10 @@ func orDefault[T int64 | time.Duration](v, def T) T {
 
 // Drain ends every open stream and long-poll on a frame boundary with a hint to
 // reconnect, makes /ready answer 503, and ends later streams at once. It does
-// not wait: http.Server.Shutdown, called next, does, and Wait for WebSockets.
+// not wait: http.Server.Shutdown, called next, does, and Wait for the connections
+// that it no longer knows of.
 func (s *Server) Drain() {
+	s.directs.drain()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining = true

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,6 +30,7 @@ const token = "test-token"
 type world struct {
 	t     *testing.T
 	store *store
+	hub   *hub.Hub
 	srv   *httpapi.Server
 	url   string
 	http  *http.Client
@@ -40,6 +42,7 @@ func newWorld(t *testing.T, change ...func(*httpapi.Options)) *world {
 	t.Helper()
 	w := &world{t: t, store: newStore(), served: make(chan string, 1000)}
 	h := hub.New(w.store, w.store, hub.Options{Encode: httpapi.EncodeSSE})
+	w.hub = h
 	o := httpapi.Options{
 		Dispatcher: w.store, Records: w.store, Events: w.store, Bells: w.store,
 		Hub: h, Catalog: catalog{}, Tokens: []string{"another", token}, StreamSecret: []byte("secret"),
@@ -54,11 +57,13 @@ func newWorld(t *testing.T, change ...func(*httpapi.Options)) *world {
 	for _, c := range change {
 		c(&o)
 	}
+	log := slog.DiscardHandler
+	if o.Logger != nil {
+		log = o.Logger.Handler()
+	}
+	o.Logger = slog.New(servedPaths{log, w.served})
 	w.srv = httpapi.New(o)
-	ts := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		defer func() { w.served <- r.URL.Path }()
-		w.srv.ServeHTTP(rw, r)
-	}))
+	ts := httptest.NewUnstartedServer(w.srv)
 	httpapi.Configure(ts.Config)
 	ts.Start()
 	w.url, w.http = ts.URL, &http.Client{Transport: &contract{t, &http.Transport{}}}
@@ -66,6 +71,9 @@ func newWorld(t *testing.T, change ...func(*httpapi.Options)) *world {
 		w.srv.Drain()
 		w.http.CloseIdleConnections()
 		ts.Close()
+		if err := w.srv.Wait(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
 		if err := h.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
@@ -141,6 +149,29 @@ func (w *world) run(lines ...string) execution.ID {
 	}
 	w.store.finish(id)
 	return id
+}
+
+// servedPaths passes the path of each line about a request on.
+type servedPaths struct {
+	slog.Handler
+	to chan<- string
+}
+
+func (s servedPaths) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s servedPaths) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "request" {
+		r.Attrs(func(a slog.Attr) bool {
+			if a.Key == "path" {
+				s.to <- a.Value.String()
+			}
+			return true
+		})
+	}
+	if !s.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return s.Handler.Handle(ctx, r)
 }
 
 // waitServed waits until a request for path has been answered to the end.

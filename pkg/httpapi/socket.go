@@ -207,18 +207,20 @@ func (w *socket) tell(kind string, data any) error {
 	return w.send(line)
 }
 
-// Wait waits for the WebSockets that Drain has ended, which no http.Server
-// knows of, at most until ctx ends.
+// Wait waits for the streams and WebSockets that Drain has ended and no
+// http.Server knows of. At the end of ctx it cuts the streams that are left.
 func (s *Server) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.sockets.Wait()
+		s.directs.running.Wait()
 	}()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return errors.New("WebSockets still open after DRAIN_TIMEOUT were cut")
+		s.directs.cut()
+		return errors.New("streams still open after DRAIN_TIMEOUT were cut")
 	}
 }

@@ -133,7 +133,7 @@ func (s *sse) retry(d time.Duration) error {
 }
 
 // keepAlive writes a comment, so that no proxy takes the silence for death.
-func (s *sse) keepAlive() error { return s.send([]byte(": keep-alive\n\n")) }
+func (s *sse) keepAlive() error { return s.send(keepAliveFrame) }
 
 // frames writes all wanted frames of a batch in one write, and says whether
 // there were any.

@@ -49,7 +49,10 @@ func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamRespo
 		return noContent(), nil
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		s.pump(hc.Context(), newSSE(humaecho.Unwrap(hc), only(in.Events)), rec.ID, after, s.responseTime(hc.Context()))
+		c, life := humaecho.Unwrap(hc), s.responseTime(hc.Context())
+		if !s.takeOver(c, rec.ID, after, in.Events, life) {
+			s.pump(hc.Context(), newSSE(c, only(in.Events)), rec.ID, after, life)
+		}
 	}}, nil
 }
 

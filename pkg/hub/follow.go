@@ -55,10 +55,29 @@ func (t *topic) run() {
 		}
 		select {
 		case <-bell:
+			t.gather(timer)
 		case <-t.kick:
 		case <-timer.C:
 		case <-t.ctx.Done():
 		}
+	}
+}
+
+// gather lets events come together where a crowd follows: each write to each of
+// them costs more than what is in it. Who follows in small company waits for
+// nothing, nor does a crowd for the first event after a silence.
+func (t *topic) gather(timer *time.Timer) {
+	t.mu.Lock()
+	crowd := len(t.subs) >= t.hub.o.Crowd
+	t.mu.Unlock()
+	wait := t.hub.o.Gather - time.Since(t.brought)
+	if !crowd || wait <= 0 {
+		return
+	}
+	timer.Reset(wait)
+	select {
+	case <-timer.C:
+	case <-t.ctx.Done():
 	}
 }
 
@@ -91,6 +110,7 @@ func (t *topic) read() (more bool, err error) {
 	}
 	switch {
 	case more:
+		t.brought = time.Now()
 		t.mu.Lock()
 		t.broadcast()
 		t.mu.Unlock()
@@ -172,7 +192,8 @@ func (t *topic) push(f frame) bool {
 // makeRoom drops frames until n bytes fit, as far as the fastest subscriber
 // has taken them. A frame larger than the ring fits an empty one.
 func (t *topic) makeRoom(n int) bool {
-	for len(t.ring.frames) > 0 && t.ring.bytes+n > t.hub.o.RingBytes {
+	limit := t.hub.ringBytes()
+	for len(t.ring.frames) > 0 && t.ring.bytes+n > limit {
 		if t.lead < t.ring.oldest() {
 			return false
 		}

@@ -34,20 +34,26 @@ type Options struct {
 	Encode func(*execution.Event) ([]byte, error)
 
 	RingBytes int           // per topic; 1 MiB
+	AllRings  int           // of all topics together, as long as minRing for each does not make it more; 64 MiB
 	ReadBytes int           // of one read of the source; 512 KiB
 	NextBytes int           // of one Batch, so that one write stays bounded; 256 KiB
 	Replays   int           // reads for subscribers behind their ring, at once; 64
 	Poll      time.Duration // a read without a bell, which heals a lost one; 2 s
+	Crowd     int           // from so many subscribers of one topic on, events are gathered; 200
+	Gather    time.Duration // for so long; 50 ms
 	Linger    time.Duration // a topic outlives its last subscriber by this, for a reconnect; 1 s
 	Logger    *slog.Logger
 }
 
 func (o *Options) defaults() {
 	setDefault(&o.RingBytes, 1<<20)
+	setDefault(&o.AllRings, 64<<20)
 	setDefault(&o.ReadBytes, 512<<10)
 	setDefault(&o.NextBytes, 256<<10)
 	setDefault(&o.Replays, 64)
 	setDefault(&o.Poll, 2*time.Second)
+	setDefault(&o.Crowd, 200)
+	setDefault(&o.Gather, 50*time.Millisecond)
 	setDefault(&o.Linger, time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -70,6 +76,7 @@ type Hub struct {
 	o       Options
 	replays chan struct{} // a slot per read for a subscriber behind its ring
 	behind  atomic.Int64  // subscribers that hold what such a read has brought
+	count   atomic.Int64  // len(topics), for ringBytes
 
 	// ctx ends with the hub. Topics outlive the requests that begin them, so
 	// no caller's context would do. They end with Close.
@@ -103,6 +110,7 @@ func (h *Hub) Subscribe(id execution.ID, after execution.Cursor) *Subscriber {
 	if t == nil {
 		t = newTopic(h, id, after)
 		h.topics[id] = t
+		h.count.Store(int64(len(h.topics)))
 		h.running.Go(t.run)
 	}
 	s := &Subscriber{hub: h, topic: t, cursor: after}
@@ -147,7 +155,17 @@ func (h *Hub) remove(t *topic) {
 	defer h.mu.Unlock()
 	if h.topics[t.id] == t {
 		delete(h.topics, t.id)
+		h.count.Store(int64(len(h.topics)))
 	}
+}
+
+// minRing is a ring's least: two chunks as the workers cut them.
+const minRing = 128 << 10
+
+// ringBytes is the size of each ring. A topic that was larger gets there with
+// the next event.
+func (h *Hub) ringBytes() int {
+	return min(h.o.RingBytes, max(h.o.AllRings/int(max(1, h.count.Load())), minRing))
 }
 
 // Stats are a hub's counts at one moment.

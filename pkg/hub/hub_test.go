@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,14 +214,14 @@ func TestATopicLingersForAReconnectAndIsFreed(t *testing.T) {
 		s := h.Subscribe(id, 0)
 		next(t, s)
 		s.Close()
-		time.Sleep(time.Second / 2)
+		<-time.After(time.Second / 2)
 		s = h.Subscribe(id, 1)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if st := h.Stats(); m.listened != 1 || st.Topics != 1 || st.Subscribers != 1 {
 			t.Errorf("listened %d times, %+v", m.listened, st)
 		}
 		s.Close()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if st := h.Stats(); st != (Stats{}) || len(m.rings) != 0 {
 			t.Errorf("%+v, %d bells", st, len(m.rings))
@@ -471,4 +472,165 @@ func TestAGapBeginsBehindWhatItsSubscriberHasSeen(t *testing.T) {
 		}
 		s.Close()
 	}
+}
+
+// poller is a subscriber that is polled, and counts how often it was woken.
+type poller struct {
+	*Subscriber
+	scratch [][]byte
+	woken   atomic.Int64
+}
+
+func (p *poller) poll(t *testing.T) string {
+	t.Helper()
+	b, err := p.Poll(&p.scratch, func() { p.woken.Add(1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return join(b)
+}
+
+func TestPollWakesOnceWhenThereIsMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.append("one")
+		h := newHub(t, m, Options{})
+		list := make([]*poller, 5)
+		for i := range list {
+			list[i] = &poller{Subscriber: h.Subscribe(id, 0)}
+			defer list[i].Close()
+		}
+		synctest.Wait()
+		for i, p := range list {
+			if got := p.poll(t); got != "1 log one\n" {
+				t.Errorf("%d got %q", i, got)
+			}
+			if got := p.poll(t); got != "" || p.woken.Load() != 0 {
+				t.Errorf("%d got %q and was woken %d times", i, got, p.woken.Load())
+			}
+		}
+		list[1].Close() // from the middle of those who wait
+		m.append("two")
+		synctest.Wait()
+		m.append("three") // nobody is armed now
+		synctest.Wait()
+		for i, p := range list {
+			if i == 1 {
+				if p.woken.Load() != 0 {
+					t.Error("a closed one was woken")
+				}
+				continue
+			}
+			if got := p.poll(t); got != "2 log two\n3 log three\n" || p.woken.Load() != 1 {
+				t.Errorf("%d got %q and was woken %d times", i, got, p.woken.Load())
+			}
+		}
+		m.end()
+		synctest.Wait()
+		for _, p := range list[2:] {
+			if got := p.poll(t); got != "4 end \n" {
+				t.Errorf("got %q", got)
+			}
+			if _, err := p.Poll(&p.scratch, nil); !errors.Is(err, io.EOF) {
+				t.Errorf("after the end: %v", err)
+			}
+		}
+	})
+}
+
+func TestPollIsWokenByTheEndOfTheHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		h := New(m, m, Options{Encode: encode})
+		p := &poller{Subscriber: h.Subscribe(id, 0)}
+		synctest.Wait()
+		p.poll(t)
+		if err := h.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if p.woken.Load() != 1 {
+			t.Error("not woken")
+		}
+		if _, err := p.Poll(&p.scratch, nil); !errors.Is(err, ErrClosed) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestWhoPollsBehindTheRingIsSentToNextAndComesBack(t *testing.T) {
+	m := newMemory()
+	m.append("one", "two", "three")
+	h := newHub(t, m, Options{})
+	ahead := h.Subscribe(id, 2)
+	defer ahead.Close()
+	next(t, ahead)
+	p := &poller{Subscriber: h.Subscribe(id, 0)}
+	defer p.Close()
+	if _, err := p.Poll(&p.scratch, nil); !errors.Is(err, ErrBehind) {
+		t.Fatalf("%v", err)
+	}
+	if got := next(t, p.Subscriber); got != "1 log one\n2 log two\n3 log three\n" {
+		t.Errorf("Next got %q", got)
+	}
+	if got := p.poll(t); got != "" {
+		t.Errorf("Poll got %q", got)
+	}
+}
+
+func TestACrowdsEventsAreGatheredAndNobodyElses(t *testing.T) {
+	for crowd, reads := range map[int]int{1: 10, 2: 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			h := newHub(t, m, Options{Crowd: crowd, Gather: 100 * time.Millisecond, Poll: time.Hour})
+			p := &poller{Subscriber: h.Subscribe(id, 0)}
+			defer p.Close()
+			synctest.Wait()
+			p.poll(t)
+			<-time.After(time.Second)
+			for i := range 1000 { // of 1 ms
+				m.append("x")
+				synctest.Wait()
+				got := p.poll(t)
+				if i == 0 && got != "1 log x\n" {
+					t.Errorf("crowd %d: the first after a silence waited: %q", crowd, got)
+				}
+				if got != "" {
+					p.poll(t) // nothing, and it will be woken
+				}
+				<-time.After(time.Millisecond)
+			}
+			if got := int(p.woken.Load()); got < reads*9/10 || got > reads*11/10+1 {
+				t.Errorf("crowd %d: woken %d times for 1000 events in a second", crowd, got)
+			}
+		})
+	}
+}
+
+func TestTheRingsOfManyTopicsShareABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		for range 64 {
+			m.append(string(make([]byte, 64<<10)))
+		}
+		h := newHub(t, m, Options{AllRings: 4 << 20})
+		const topics = 16
+		for i := range topics {
+			s := h.Subscribe(execution.ID(fmt.Sprint(id, i)), 0)
+			defer s.Close()
+			for last := execution.Cursor(0); last < 64; {
+				b, err := s.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				last = b.Last
+			}
+		}
+		m.append("more") // what was larger shrinks with the next event
+		synctest.Wait()
+		<-time.After(3 * time.Second)
+		synctest.Wait()
+		if st := h.Stats(); st.Topics != topics || st.RingBytes > 4<<20 || st.RingBytes < 1<<20 {
+			t.Errorf("%+v", st)
+		}
+	})
 }

@@ -25,8 +25,11 @@ type Subscriber struct {
 	cursor execution.Cursor // only Next moves it, under the topic's mutex
 	ended  bool             // the end event was given
 	closed bool
-	frames [][]byte // behind Batch.Frames, used again
+	frames [][]byte // behind the Batch.Frames of Next, used again
 	behind bool     // those frames are of a replay: nobody else holds them
+
+	wake func() // the topic's mutex guards it and slot: called when there is more, once
+	slot int    // its place in topic.armed
 }
 
 // Batch is what a subscriber writes at once.
@@ -51,7 +54,7 @@ func (s *Subscriber) Next(ctx context.Context) (Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return Batch{}, err
 		}
-		b, more, err := s.take()
+		b, more, err := s.take(&s.frames, nil)
 		if err != nil || len(b.Frames) > 0 {
 			return b, err
 		}
@@ -68,12 +71,36 @@ func (s *Subscriber) Next(ctx context.Context) (Batch, error) {
 	}
 }
 
+// ErrBehind is what Poll returns when the ring has left the cursor behind, and
+// only Next, which waits for the source, can go on.
+var ErrBehind = errors.New("hub: behind the ring")
+
+// Poll is Next for a caller that serves thousands of subscribers with a few
+// goroutines: it does not wait. Without frames and error there is nothing yet,
+// and wake is called when that changes: once, on a goroutine of the hub, where
+// it must not block nor call the hub. The frames are gathered in scratch, which
+// the caller may use for its next Poll, of whichever subscriber.
+func (s *Subscriber) Poll(scratch *[][]byte, wake func()) (Batch, error) {
+	s.release()
+	s.frames = nil // a busy time's list would be an idle one's largest part
+	if s.closed {
+		return Batch{}, ErrClosed
+	}
+	b, more, err := s.take(scratch, wake)
+	if err == nil && more == nil && len(b.Frames) == 0 {
+		err = ErrBehind
+	}
+	return b, err
+}
+
 // take gives what the ring has. With nothing there, more is closed when there
-// is something; more is nil when the ring has left the cursor behind.
-func (s *Subscriber) take() (b Batch, more <-chan struct{}, err error) {
+// is something, and wake, if any, is called; more is nil when the ring has left
+// the cursor behind.
+func (s *Subscriber) take(list *[][]byte, wake func()) (b Batch, more <-chan struct{}, err error) {
 	t := s.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.disarm(s)
 	switch {
 	case s.ended || t.ended && s.cursor >= t.last:
 		return b, nil, io.EOF
@@ -84,16 +111,19 @@ func (s *Subscriber) take() (b Batch, more <-chan struct{}, err error) {
 	}
 	frames := t.ring.after(s.cursor)
 	if len(frames) == 0 {
+		if wake != nil && t.err == nil {
+			t.arm(s, wake)
+		}
 		return b, t.more, t.err
 	}
-	b = s.batch(frames)
+	b = s.batch(frames, list)
 	t.advance(s.cursor)
 	return b, nil, nil
 }
 
 // batch takes frames, at least one, up to the size of one write.
-func (s *Subscriber) batch(frames []frame) Batch {
-	s.frames = s.frames[:0]
+func (s *Subscriber) batch(frames []frame, list *[][]byte) Batch {
+	*list = (*list)[:0]
 	var b Batch
 	size := 0
 	for i := range frames {
@@ -105,10 +135,10 @@ func (s *Subscriber) batch(frames []frame) Batch {
 		if f.gap != nil {
 			data = s.hub.narrow(s.topic.id, f, s.cursor)
 		}
-		s.frames = append(s.frames, data)
+		*list = append(*list, data)
 		s.cursor, s.ended = f.seq, f.end
 	}
-	b.Frames, b.Last, b.End = s.frames, s.cursor, s.ended
+	b.Frames, b.Last, b.End = *list, s.cursor, s.ended
 	return b
 }
 
@@ -173,7 +203,7 @@ func (s *Subscriber) encode(events []execution.Event) Batch {
 	}
 	s.topic.mu.Lock()
 	defer s.topic.mu.Unlock()
-	b := s.batch(frames)
+	b := s.batch(frames, &s.frames)
 	s.topic.advance(s.cursor)
 	s.behind = true
 	s.hub.behind.Add(1)

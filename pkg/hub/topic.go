@@ -16,13 +16,17 @@ type topic struct {
 
 	ctx    context.Context // ends when the topic is over
 	cancel context.CancelFunc
-	begun  bool // the first read has succeeded; only for the goroutine
+
+	// Only for the goroutine.
+	begun   bool      // the first read has succeeded
+	brought time.Time // when a read last brought something
 
 	mu    sync.Mutex // guards below
 	ring  ring
 	subs  map[*Subscriber]struct{}
 	lead  execution.Cursor // the most that a subscriber has taken: the reader waits for no other
 	more  chan struct{}    // closed, and replaced, when there is something new for subscribers
+	armed []*Subscriber    // those to be woken by a call instead
 	full  bool             // the reader waits for room in the ring
 	ended bool             // the end event has been read
 	last  execution.Cursor // its cursor
@@ -63,6 +67,7 @@ func (t *topic) leave(s *Subscriber) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.subs, s)
+	t.disarm(s)
 	if s.cursor >= t.lead {
 		t.lead = 0
 		for other := range t.subs {
@@ -85,6 +90,7 @@ func (t *topic) expire() {
 	}
 	if t.hub.topics[t.id] == t {
 		delete(t.hub.topics, t.id)
+		t.hub.count.Store(int64(len(t.hub.topics)))
 	}
 	t.finish(ErrClosed)
 }
@@ -122,6 +128,30 @@ func (t *topic) advance(c execution.Cursor) {
 func (t *topic) broadcast() {
 	close(t.more)
 	t.more = make(chan struct{})
+	for i, s := range t.armed {
+		wake := s.wake
+		t.armed[i], s.wake = nil, nil
+		wake()
+	}
+	t.armed = t.armed[:0]
+}
+
+// arm lets the next broadcast call wake. It needs the mutex.
+func (t *topic) arm(s *Subscriber, wake func()) {
+	s.wake, s.slot = wake, len(t.armed)
+	t.armed = append(t.armed, s)
+}
+
+// disarm takes it back. It needs the mutex.
+func (t *topic) disarm(s *Subscriber) {
+	if s.wake == nil {
+		return
+	}
+	last := t.armed[len(t.armed)-1]
+	t.armed[s.slot], last.slot = last, s.slot
+	t.armed[len(t.armed)-1] = nil
+	t.armed = t.armed[:len(t.armed)-1]
+	s.wake = nil
 }
 
 // nudge makes the goroutine look again.
