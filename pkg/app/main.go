@@ -26,6 +26,7 @@ const serviceHelp = `%s: %s
 Usage:
   %s                 run until SIGTERM or SIGINT
   %s --print-config  show every setting, its value and where it comes from
+  %s health          ask the one that runs here, for a container's health check: 0 is well
   %s --version
   %s --help
 
@@ -53,12 +54,12 @@ func service(ctx context.Context, name, what, example string, role config.Role, 
 		fmt.Fprintf(stderr, "%s takes one argument at most; see %s --help\n", name, name)
 		return exitUsage
 	case show == "--help" || show == "-h" || show == "help":
-		fmt.Fprintf(stdout, serviceHelp, name, what, name, name, name, name, example)
+		fmt.Fprintf(stdout, serviceHelp, name, what, name, name, name, name, name, example)
 		return exitOK
 	case show == "--version":
 		fmt.Fprintln(stdout, Version())
 		return exitOK
-	case show != "" && show != "--print-config":
+	case show != "" && show != "--print-config" && show != "health":
 		fmt.Fprintf(stderr, "%s does not know %q; see %s --help\n", name, show, name)
 		return exitUsage
 	}
@@ -67,8 +68,15 @@ func service(ctx context.Context, name, what, example string, role config.Role, 
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	if show == "--print-config" {
+	switch show {
+	case "--print-config":
 		if err := cfg.Print(stdout); err != nil {
+			return exitFailed
+		}
+		return exitOK
+	case "health":
+		if err := askHealth(ctx, cfg, role); err != nil {
+			fmt.Fprintln(stderr, err)
 			return exitFailed
 		}
 		return exitOK
