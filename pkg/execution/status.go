@@ -53,6 +53,7 @@ const (
 	ReasonExited      Reason = "exited"          // [completed] exit code 0
 	ReasonExitCode    Reason = "exit_code"       // [failed] the engine's own non-zero exit
 	ReasonSignal      Reason = "signal"          // [failed] a signal that was not ours
+	ReasonMemory      Reason = "out_of_memory"   // [failed] the kernel killed it for want of memory
 	ReasonTimeout     Reason = "timeout"         // [timeout] ran past its deadline
 	ReasonNoProgress  Reason = "no_progress"     // [timeout] declared no progress for too long
 	ReasonQueueWait   Reason = "queue_timeout"   // [timeout] waited in line too long

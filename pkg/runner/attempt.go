@@ -29,6 +29,7 @@ type attempt struct {
 	// Filled by start.
 	dir      workdir
 	process  *process.Process
+	killed   uint64 // process.MemoryKills before it
 	grace    time.Duration
 	clocks   clocks
 	redactor *logstream.Redactor
@@ -129,6 +130,7 @@ func (a *attempt) start(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
+	a.killed = process.MemoryKills()
 	a.process, err = a.r.processes.Start(ctx, process.Command{
 		ExecutionID: string(a.lease.ID),
 		Path:        launch.Path, Args: launch.Args, Dir: a.dir.cwd, Stdin: launch.Stdin,

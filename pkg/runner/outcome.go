@@ -122,17 +122,24 @@ func (a *attempt) outcome(why cause) redisstore.Settlement {
 
 // ownEnd is the outcome of an engine that nobody ended.
 func (a *attempt) ownEnd(exit process.Exit) (execution.Status, execution.Reason, string) {
+	memory := process.MemoryKills() > a.killed
 	switch {
 	case exit.ShimLost:
 		return execution.Errored, execution.ReasonShimLost, "the process that watches the engine was killed from outside, perhaps for memory; the engine was ended with it"
 	case exit.Success():
 		return execution.Completed, execution.ReasonExited, ""
+	case exit.Signal == unix.SIGKILL && memory:
+		return execution.Failed, execution.ReasonMemory, a.withTail("out of memory: the kernel killed it with SIGKILL; give the worker's container more memory, or lower MAX_CONCURRENT or what the engine takes")
 	case exit.Signal == unix.SIGKILL:
 		return execution.Failed, execution.ReasonSignal, a.withTail("killed by SIGKILL, which was not sent by Longhaul: most often the machine ran out of memory")
 	case exit.Signal != 0:
 		return execution.Failed, execution.ReasonSignal, a.withTail("died of " + unix.SignalName(exit.Signal))
 	}
-	return execution.Failed, execution.ReasonExitCode, a.withTail(fmt.Sprintf("exited with code %d", exit.Code))
+	end := fmt.Sprintf("exited with code %d", exit.Code)
+	if memory { // a child of it perhaps, or an engine beside it: its own words will tell
+		end += ", while the kernel killed a process of this worker for want of memory"
+	}
+	return execution.Failed, execution.ReasonExitCode, a.withTail(end)
 }
 
 // withTail adds the engine's last words, which most often say what was wrong.
