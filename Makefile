@@ -12,7 +12,7 @@ LINT_VERSION := v2.15.0
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: build-longhaul ## Run API, worker and Redis in one process, with lines to paste
@@ -35,6 +35,22 @@ test: redis python ## Run every test, with the race detector (PKGS=./pkg/...: so
 	go test -race -tags $(TAGS) -timeout 20m $(or $(PKGS),./...)
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
+
+.PHONY: images
+images: ## Build the images longhaul-api and longhaul-worker with Docker
+	@bash test/container/standin/images.sh base
+	docker build -f Dockerfile.api -t longhaul-api --build-arg VERSION=$(VERSION) .
+	docker build -f Dockerfile.worker -t longhaul-worker --build-arg VERSION=$(VERSION) \
+	  --build-arg REQUIREMENTS=$$(bash test/container/standin/images.sh requirements) .
+
+.PHONY: compose-test
+compose-test: images ## Start docker-compose.yml and try it: main job, a dead worker, a roll of the API, more workers
+	@bash test/container/standin/images.sh compose
+	LONGHAUL_COMPOSE=1 LONGHAUL_REQUIRE_DOCKER=1 go test -tags $(TAGS) -count 1 -v -timeout 15m -run '^TestCompose' ./test/container
+
+.PHONY: test-manifests
+test-manifests: ## Check deploy/kubernetes against Kubernetes' own types (a module of its own)
+	cd test/kubernetes && go test ./...
 
 # Most of each fault's test is waiting, so two cores bear a few at once. Built as make build does,
 # and run in its own folder, where go test does not hide what tells of skips.
