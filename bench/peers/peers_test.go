@@ -19,21 +19,21 @@ import (
 func TestPeersDoWhatTheyAreMeasuredFor(t *testing.T) {
 	for _, p := range All() {
 		t.Run(p.Name, func(t *testing.T) {
-			s := run(t, p)
+			s, redisURL := run(t, p)
 			t.Log(s.Version)
 			t.Run("twenty jobs run at most five at a time", func(t *testing.T) { atMostFive(t, s) })
 			t.Run("a wrong command counts as failed", func(t *testing.T) { wrongCommand(t, s) })
 			if p.Streams() {
 				t.Run("ten thousand lines stream byte for byte", func(t *testing.T) { streamed(t, s) })
 			}
-			t.Run("stopped workers pick nothing up", func(t *testing.T) { stopped(t, s) })
+			t.Run("stopped workers pick nothing up", func(t *testing.T) { stopped(t, p, s, redisURL) })
 			t.Run("nothing is left after Stop", func(t *testing.T) { nothingLeft(t, s) })
 		})
 	}
 }
 
 // run starts a peer with a concurrency of five.
-func run(t *testing.T, p Peer) *Stack {
+func run(t *testing.T, p Peer) (s *Stack, redisURL string) {
 	t.Helper()
 	if reason := p.Missing(t.Context()); reason != "" {
 		t.Skip("SKIPPED, NOT PASSED: " + reason)
@@ -47,7 +47,7 @@ func run(t *testing.T, p Peer) *Stack {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
-	return s
+	return s, o.RedisURL
 }
 
 func post(t *testing.T, s *Stack, cmd string, args ...string) string {
@@ -162,7 +162,7 @@ func streamed(t *testing.T, s *Stack) {
 	}
 }
 
-func stopped(t *testing.T, s *Stack) {
+func stopped(t *testing.T, p Peer, s *Stack, redisURL string) {
 	if err := s.StopWorkers(); err != nil {
 		t.Fatal(err)
 	}
@@ -176,6 +176,12 @@ func stopped(t *testing.T, s *Stack) {
 	}
 	if now := count(t, s); now != before {
 		t.Errorf("stopped workers took the counts from %+v to %+v", before, now)
+	}
+	if !p.inMemory {
+		// Jobs of others are looked for under the keys that the tool itself uses.
+		if _, err := p.freshQueue(t.Context(), redisURL); err == nil || !strings.Contains(err.Error(), "queue is not empty") {
+			t.Errorf("with jobs that wait, the look for such says %v", err)
+		}
 	}
 	if err := s.ContinueWorkers(); err != nil {
 		t.Fatal(err)

@@ -92,10 +92,13 @@ func (p Peer) freshQueue(ctx context.Context, url string) (redis.UniversalClient
 			err = fmt.Errorf("its queue is not empty: Redis has %v (give it a database of its own)", keys)
 		}
 		if err != nil {
-			return rdb, errors.Join(err, rdb.Close())
+			return nil, errors.Join(err, rdb.Close())
 		}
 	}
-	return rdb, rdb.Del(ctx, "peer:done", "peer:failed").Err()
+	if err := rdb.Del(ctx, "peer:done", "peer:failed").Err(); err != nil {
+		return nil, errors.Join(err, rdb.Close())
+	}
+	return rdb, nil
 }
 
 func (s *Stack) answers(ctx context.Context) (bool, error) {

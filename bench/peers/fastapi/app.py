@@ -1,13 +1,16 @@
-"""The in-memory stand-in: what a FastAPI app does that runs long commands and has no Redis.
+"""The in-memory stand-in: an application that runs long commands with FastAPI alone.
 
-One lock, a dict of jobs and a queue, at most CONCURRENCY children at a time, both
-outputs of a child merged by tasks, eight redaction patterns per line, the last 1000
-lines of a job in memory, a JSON file per change of status, and one asyncio.Queue per
-reader of a stream. Everything is lost when the process ends.
+It stands for one that exists, and works as that one does: one lock, a dict of jobs and
+a queue, at most CONCURRENCY children at a time, both outputs of a child merged with a
+task per line, eight redaction patterns per line, the last 1000 lines of a job in
+memory, a JSON file per change of status, and one asyncio.Queue per reader of a stream.
+Everything is lost when the process ends.
 
-In its favour: uvloop and httptools; the limit is kept and the queue has no end; one
-queue merges both outputs; a line is encoded once for all its readers and goes out as
-it is, not wrapped in JSON; the files are written without fsync or rename.
+In its favour: uvloop and httptools; the limit is kept and the queue has no end; only the
+output that had a line gets a new task, and no line is lost; many may read; a line is
+encoded once for all readers and goes out as it is, not wrapped in JSON; the files are
+written without fsync or rename. Not in its favour: reading both outputs into one queue
+would take half of the CPU per line (24 instead of 51 microseconds here).
 """
 import asyncio
 import json
@@ -121,21 +124,20 @@ async def execute(job):
 
 async def merge(process):
     """Yields the lines of both outputs as they come, until both have ended."""
-    lines = asyncio.Queue(1000)
+    reading = {}
 
-    async def pump(stream, reader):
-        async for line in reader:
-            await lines.put((stream, line))
-        await lines.put(None)
+    def read(stream, reader):
+        reading[asyncio.create_task(reader.readline())] = (stream, reader)
 
-    pumps = [
-        asyncio.create_task(pump("stdout", process.stdout)),
-        asyncio.create_task(pump("stderr", process.stderr)),
-    ]
-    for _ in pumps:
-        while (item := await lines.get()) is not None:
-            yield item
-    await asyncio.gather(*pumps)
+    read("stdout", process.stdout)
+    read("stderr", process.stderr)
+    while reading:
+        done, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            stream, reader = reading.pop(task)
+            if line := task.result():
+                yield stream, line
+                read(stream, reader)
 
 
 def keep(job, stream, raw):
