@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -98,7 +99,8 @@ func (t *topic) read() (more bool, err error) {
 	if ended {
 		return false, nil
 	}
-	events, err := t.hub.src.Read(t.ctx, t.id, head, t.hub.o.ReadBytes)
+	events, done, err := t.hub.read(t.ctx, t.id, head, t.hub.o.ReadBytes)
+	defer done()
 	for i := range events {
 		if events[i].Seq <= head {
 			continue
@@ -141,7 +143,9 @@ func (h *Hub) frame(id execution.ID, e *execution.Event) frame {
 	}
 	f := frame{seq: e.Seq, data: data, end: e.Type == execution.EventEnd}
 	if e.Type == execution.EventGap {
-		f.gap = e
+		gap := *e // its bytes are the source's
+		gap.Data = slices.Clone(e.Data)
+		f.gap = &gap
 	}
 	return f
 }

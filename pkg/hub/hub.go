@@ -20,6 +20,14 @@ type Source interface {
 	Read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, error)
 }
 
+// Lender is a Source that may use the bytes of events again when their reader is
+// done with them.
+type Lender interface {
+	// Lend is Read; done must be called in any case, and what the events point to
+	// is not good after it.
+	Lend(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) (events []execution.Event, done func(), err error)
+}
+
 // Bells says when there may be more to read.
 type Bells interface {
 	// Listen gives a channel with room for one token, which holds one whenever
@@ -68,6 +76,15 @@ func setDefault[T int | time.Duration](v *T, d T) {
 
 // ErrClosed is what Next returns after Close of its subscriber or of the hub.
 var ErrClosed = errors.New("hub: closed")
+
+// read is Lend, be the source a Lender or not.
+func (h *Hub) read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) (events []execution.Event, done func(), err error) {
+	if l, ok := h.src.(Lender); ok {
+		return l.Lend(ctx, id, after, maxBytes)
+	}
+	events, err = h.src.Read(ctx, id, after, maxBytes)
+	return events, func() {}, err
+}
 
 // Hub holds the topics of one replica.
 type Hub struct {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -631,6 +632,67 @@ func TestTheRingsOfManyTopicsShareABudget(t *testing.T) {
 		synctest.Wait()
 		if st := h.Stats(); st.Topics != topics || st.RingBytes > 4<<20 || st.RingBytes < 1<<20 {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// lending is a Lender that spoils what it has lent once its reader is done.
+type lending struct {
+	*memory
+	out atomic.Int64
+}
+
+func (l *lending) Lend(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, func(), error) {
+	events, err := l.Read(ctx, id, after, maxBytes)
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Bytes, events[i].Data = bytes.Clone(events[i].Bytes), bytes.Clone(events[i].Data)
+	}
+	l.out.Add(1)
+	return events, func() {
+		l.out.Add(-1)
+		for i := range events {
+			for j := range events[i].Bytes {
+				events[i].Bytes[j] = '!'
+			}
+			for j := range events[i].Data {
+				events[i].Data[j] = '!'
+			}
+		}
+	}, err
+}
+
+func TestWhatIsLentIsNotUsedAfterwardsAndGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &lending{memory: newMemory()}
+		src.append("one", "two")
+		src.store(execution.GapEvent(3, 5, execution.GapNote{Reason: "budget"}))
+		src.last = 5
+		h := New(src, src, Options{Encode: func(e *execution.Event) ([]byte, error) {
+			return fmt.Appendf(nil, "%d %s %s%s\n", e.Seq, e.Type, e.Bytes, e.Data), nil
+		}})
+		defer h.Close(t.Context())
+		ahead := h.Subscribe(id, 2)
+		defer ahead.Close()
+		next(t, ahead)
+		late := h.Subscribe(id, 0) // replays
+		defer late.Close()
+		want := "1 log one\n2 log two\n3 gap {\"from\":3,\"to\":5,\"reason\":\"budget\"}\n"
+		if got := next(t, late); got != want {
+			t.Errorf("%q", got)
+		}
+		again := h.Subscribe(id, 2) // narrows the gap that the ring has
+		defer again.Close()
+		if got := next(t, again); !strings.Contains(got, `"from":3,"to":5`) {
+			t.Errorf("%q", got)
+		}
+		src.append("six")
+		if got := next(t, ahead); got != "6 log six\n" {
+			t.Errorf("%q", got)
+		}
+		synctest.Wait()
+		if n := src.out.Load(); n != 0 {
+			t.Errorf("%d reads were not given back", n)
 		}
 	})
 }

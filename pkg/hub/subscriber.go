@@ -146,16 +146,16 @@ func (s *Subscriber) batch(frames []frame, list *[][]byte) Batch {
 // that the ring has to be asked again.
 func (s *Subscriber) replay(ctx context.Context) (Batch, error) {
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
-		events, err := s.read(ctx)
+		b, err := s.readBatch(ctx)
 		switch {
+		case err == nil && len(b.Frames) > 0: // the cursor has moved: it must be given, whatever else is over
+			return b, nil
 		case ctx.Err() != nil:
 			return Batch{}, ctx.Err()
 		case s.topic.ctx.Err() != nil && err != nil:
 			return Batch{}, nil
 		case execution.CodeOf(err) == execution.NotFound:
 			return Batch{}, err
-		case err == nil && len(events) > 0:
-			return s.encode(events), nil
 		case err != nil:
 			s.hub.complain(ctx, s.topic.id, err, pause)
 		case !s.isBehind(): // the topic began with a cursor that was never given out
@@ -170,6 +170,16 @@ func (s *Subscriber) replay(ctx context.Context) (Batch, error) {
 	}
 }
 
+// readBatch is one read from the cursor on.
+func (s *Subscriber) readBatch(ctx context.Context) (Batch, error) {
+	events, done, err := s.read(ctx)
+	defer done()
+	if err != nil || len(events) == 0 {
+		return Batch{}, err
+	}
+	return s.encode(events), nil
+}
+
 func (s *Subscriber) isBehind() bool {
 	s.topic.mu.Lock()
 	defer s.topic.mu.Unlock()
@@ -178,18 +188,18 @@ func (s *Subscriber) isBehind() bool {
 
 // read takes one of the hub's slots for a read of its own: a thousand clients
 // that come back at once must not become a thousand reads at once.
-func (s *Subscriber) read(ctx context.Context) ([]execution.Event, error) {
+func (s *Subscriber) read(ctx context.Context) (events []execution.Event, done func(), err error) {
 	select {
 	case s.hub.replays <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, func() {}, ctx.Err()
 	}
 	defer func() { <-s.hub.replays }()
-	events, err := s.hub.src.Read(ctx, s.topic.id, s.cursor, s.hub.replayBytes())
+	events, done, err = s.hub.read(ctx, s.topic.id, s.cursor, s.hub.replayBytes())
 	for len(events) > 0 && events[0].Seq <= s.cursor {
 		events = events[1:]
 	}
-	return events, err
+	return events, done, err
 }
 
 // encode makes a batch of events that nobody else will share. What a frame's

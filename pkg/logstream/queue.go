@@ -2,6 +2,7 @@ package logstream
 
 import (
 	"bytes"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -17,8 +18,8 @@ const (
 	// smallChunk is up to where a chunk's buffer grows by need; a larger one
 	// gets a buffer of full size, which is used again.
 	smallChunk = 4 << 10
-	// spareBuffers are kept for the next chunks: the one that fills, and one
-	// that waits.
+	// spareBuffers are kept for the next chunks of one engine: the one that fills,
+	// and one that waits. More go to all.
 	spareBuffers = 2
 	// itemCost is what an entry of the queue takes besides its bytes.
 	itemCost = 128
@@ -172,6 +173,9 @@ func (q *queue) take(dst []item, limit int, now time.Time, hold time.Duration) (
 	return dst, wait
 }
 
+// spares are the buffers of engines that were faster than the sink for a while.
+var spares sync.Pool
+
 // buffer gives an empty buffer for a chunk of full size.
 func (q *queue) buffer() []byte {
 	if n := len(q.spare); n > 0 {
@@ -179,13 +183,20 @@ func (q *queue) buffer() []byte {
 		q.spare = q.spare[:n-1]
 		return b
 	}
+	if b, ok := spares.Get().(*[]byte); ok && cap(*b) >= q.max {
+		return (*b)[:0]
+	}
 	return make([]byte, 0, q.max)
 }
 
 // recycle takes back the buffer of a chunk that has been encoded.
 func (q *queue) recycle(b []byte) {
-	if cap(b) >= q.max && len(q.spare) < spareBuffers {
+	switch {
+	case cap(b) < q.max:
+	case len(q.spare) < spareBuffers:
 		q.spare = append(q.spare, b[:0])
+	default:
+		spares.Put(&b)
 	}
 }
 

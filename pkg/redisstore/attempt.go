@@ -60,7 +60,12 @@ func (s *Store) Append(ctx context.Context, l execution.Lease, b execution.Batch
 // append also tells how much of the execution's log is in Redis now, in bytes
 // as stored; 0 when a repeated batch was there already.
 func (s *Store) append(ctx context.Context, l execution.Lease, b execution.Batch) (stored int64, err error) {
-	enc, data := s.codec.encode(b.Data)
+	room := s.rooms.get() // go-redis has written it out, or given it up, when it returns
+	defer s.rooms.put(room)
+	enc, data := s.codec.encode(b.Data, *room)
+	if enc == encZstd {
+		*room = data
+	}
 	if b.Gap != nil {
 		enc = encGap
 		if data, err = (gapData{time.Now().UnixMilli(), l.Attempt, *b.Gap}).encode(); err != nil {

@@ -3,7 +3,9 @@ package redisstore
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -45,26 +47,31 @@ func newCodec() codec {
 	return codec{enc: enc, dec: dec}
 }
 
-func (c codec) encode(batch []byte) (enc string, data []byte) {
+// encode gives the form in which a batch is stored. What it packs is put into
+// room, which may be nil.
+func (c codec) encode(batch, room []byte) (enc string, data []byte) {
 	if len(batch) < compressFrom {
 		return encBatch, batch
 	}
-	packed := c.enc.EncodeAll(batch, make([]byte, 0, len(batch)/4))
+	packed := c.enc.EncodeAll(batch, room[:0])
 	if len(packed) >= len(batch) {
 		return encBatch, batch
 	}
 	return encZstd, packed
 }
 
-func (c codec) decode(enc, data string, first execution.Cursor) ([]execution.Event, error) {
+// decode reads one entry. What has to be unpacked is put into room.
+func (c codec) decode(enc, data string, first execution.Cursor, room *[]byte) ([]execution.Event, error) {
 	switch enc {
 	case encBatch:
 		return execution.DecodeBatch([]byte(data), first)
 	case encZstd:
-		batch, err := c.dec.DecodeAll([]byte(data), nil)
+		// Only read, and not kept: no copy is needed.
+		batch, err := c.dec.DecodeAll(unsafe.Slice(unsafe.StringData(data), len(data)), (*room)[:0])
 		if err != nil {
 			return nil, fmt.Errorf("unpack events from %d: %w", first, err)
 		}
+		*room = batch
 		return execution.DecodeBatch(batch, first)
 	case encJSON:
 		var e struct {
@@ -79,4 +86,49 @@ func (c codec) decode(enc, data string, first execution.Cursor) ([]execution.Eve
 		return []execution.Event{{Seq: first, Type: e.Type, Time: time.UnixMilli(e.T).UTC(), Attempt: e.A, Data: e.Data}}, nil
 	}
 	return nil, fmt.Errorf("events from %d have the unknown encoding %q: they come from a newer release", first, enc)
+}
+
+// rooms are buffers for batches, packed or not, which are used again: at a
+// hundred megabytes a second a new one for each would keep the collector busier
+// than all else.
+type rooms struct{ pool sync.Pool }
+
+// maxRoom is more than a batch of a worker or a packed entry takes. What is
+// larger is not kept.
+const maxRoom = 512 << 10
+
+func (r *rooms) get() *[]byte {
+	if b, ok := r.pool.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+func (r *rooms) put(b *[]byte) {
+	if cap(*b) <= maxRoom {
+		r.pool.Put(b)
+	}
+}
+
+// loan is what a reader gives back when it is done with the events: the rooms
+// that they are in. A nil one lends nothing: each entry gets bytes of its own.
+type loan struct {
+	from  *rooms
+	taken []*[]byte
+}
+
+func (l *loan) room() *[]byte {
+	if l == nil {
+		return new([]byte)
+	}
+	b := l.from.get()
+	l.taken = append(l.taken, b)
+	return b
+}
+
+func (l *loan) done() {
+	for _, b := range l.taken {
+		l.from.put(b)
+	}
+	l.taken = nil
 }

@@ -20,6 +20,7 @@ type packer struct {
 	codec       codec
 	emit        func(entry) error
 	raw         []byte
+	room        []byte           // for what an entry unpacks to, until it is in raw
 	first, last execution.Cursor // of raw
 }
 
@@ -32,7 +33,7 @@ func (p *packer) add(e entry) error {
 	if e.enc == encGap {
 		return p.emit(e)
 	}
-	events, err := p.codec.decode(e.enc, e.data, e.first)
+	events, err := p.codec.decode(e.enc, e.data, e.first, &p.room)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (p *packer) flush() error {
 	if len(p.raw) == 0 {
 		return nil
 	}
-	enc, data := p.codec.encode(p.raw)
+	enc, data := p.codec.encode(p.raw, nil)
 	e := entry{first: p.first, last: p.last, enc: enc, data: string(data)}
 	p.raw = p.raw[:0]
 	return p.emit(e)

@@ -25,6 +25,18 @@ const (
 // are missing a gap event stands for them. An error of code NotFound when the
 // execution is gone, Unavailable when Redis is away or the archive is.
 func (s *Store) Read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, error) {
+	return s.read(ctx, id, after, maxBytes, nil)
+}
+
+// Lend is Read for a reader who says when it is done with the events, whose
+// bytes are used again then. done must be called in any case.
+func (s *Store) Lend(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) (events []execution.Event, done func(), err error) {
+	l := &loan{from: &s.rooms}
+	events, err = s.read(ctx, id, after, maxBytes, l)
+	return events, l.done, err
+}
+
+func (s *Store) read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int, l *loan) ([]execution.Event, error) {
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
@@ -38,7 +50,7 @@ func (s *Store) Read(ctx context.Context, id execution.ID, after execution.Curso
 			return nil, err
 		}
 		for _, e := range entries {
-			got, err := s.open(e, after)
+			got, err := s.open(e, after, l)
 			if err != nil {
 				return nil, fmt.Errorf("execution %s: %w", id, err)
 			}
@@ -127,11 +139,15 @@ func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cu
 
 // open decodes one entry and drops what the reader has seen. A hole before it
 // becomes a gap event.
-func (s *Store) open(e entry, after execution.Cursor) ([]execution.Event, error) {
+func (s *Store) open(e entry, after execution.Cursor, l *loan) ([]execution.Event, error) {
 	if e.enc == encGap {
 		return openGap(e, after)
 	}
-	events, err := s.codec.decode(e.enc, e.data, e.first)
+	var room *[]byte
+	if e.enc == encZstd {
+		room = l.room()
+	}
+	events, err := s.codec.decode(e.enc, e.data, e.first, room)
 	if err != nil {
 		return nil, err
 	}

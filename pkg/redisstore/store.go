@@ -36,6 +36,7 @@ type Store struct {
 	partitions int
 	codec      codec
 	segments   segments
+	rooms      rooms
 	first      sync.Mutex  // one Ready at a time, since it may change partitions
 	ready      atomic.Bool // meta was read: partitions is Redis' own number
 }

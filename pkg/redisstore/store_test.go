@@ -698,3 +698,41 @@ func TestBeyondTheBudgetHeadAndTailStayAndAGapTellsOfTheRest(t *testing.T) {
 		t.Errorf("the stream takes %d bytes of Redis", n)
 	}
 }
+
+func TestWhatIsLentIsTheSameAsWhatIsReadWhileItsRoomIsUsedAgain(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	id := create(t, st, spec())
+	l := claim(t, st, id)
+	var want []string
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for no := range 60 {
+		text := strings.Repeat(fmt.Sprintf("batch %d with a number %d; ", no, rnd.Uint64()), 1+rnd.IntN(3000)) // packed, and not
+		if err := st.Append(t.Context(), l, batch(uint64(no+1), text)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, text)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			got := 0
+			for after := execution.Cursor(2); got < len(want); {
+				events, done, err := st.Lend(t.Context(), id, after, 256<<10)
+				if err != nil || len(events) == 0 {
+					t.Errorf("after %d: %d events, %v", after, len(events), err)
+					done()
+					return
+				}
+				for i := range events {
+					if string(events[i].Bytes) != want[got] {
+						t.Errorf("chunk %d differs", got)
+					}
+					got++
+				}
+				after = events[len(events)-1].Seq
+				done()
+			}
+		})
+	}
+	all.Wait()
+}
