@@ -34,13 +34,13 @@ type Tally struct {
 // Feed looks for lines in the next piece of the stream; seen, which may be nil, hears when each was written.
 func (t *Tally) Feed(piece []byte, seen func(written time.Time)) {
 	if len(t.rest) > 0 {
-		piece = append(t.rest, piece...)
-		t.rest = nil
+		t.rest = append(t.rest, piece...)
+		piece = t.rest
 	}
 	for {
 		i := bytes.Index(piece, stampMark)
 		if i < 0 {
-			t.keep(piece[max(0, len(piece)-len(stampMark)+1):])
+			t.keep(piece[len(piece)-markBegun(piece):])
 			return
 		}
 		ns, n, used := parseStamp(piece[i:])
@@ -58,7 +58,18 @@ func (t *Tally) Feed(piece []byte, seen func(written time.Time)) {
 	}
 }
 
-func (t *Tally) keep(b []byte) { t.rest = append([]byte(nil), b...) }
+// keep keeps the end of a piece, which may lie in rest itself.
+func (t *Tally) keep(b []byte) { t.rest = append(t.rest[:0], b...) }
+
+// markBegun is how many bytes at the end of b may be the beginning of a mark.
+func markBegun(b []byte) int {
+	for n := min(len(b), len(stampMark)-1); n > 0; n-- {
+		if bytes.HasSuffix(b, stampMark[:n]) {
+			return n
+		}
+	}
+	return 0
+}
 
 // parseStamp gives how many bytes it has read: 0 when the line may go on in the
 // next piece. n is -1 when it is no such line.

@@ -50,10 +50,31 @@ var goals = []goal{
 	atMost("live/p50", "live line p50", live, just("longhaul/p50"), "ms", 0.6, 0.6),
 	atMost("live/p99", "live line p99", live, just("longhaul/p99"), "ms", 5, 5),
 
+	atLeast("fanout/delivered", "1,000 subscribers: delivered of expected", fanout1000, times("longhaul/delivered", "longhaul/expected"), "", 1, 1),
+	atMost("fanout/pace", "1,000 subscribers: time over that of the engine", fanout1000, just("longhaul/pace"), "x", 1.1, 1.1),
+	atMost("fanout/mercure", "1,000 subscribers: CPU per delivery, over Mercure's", fanout1000, times("longhaul/cpu", "mercure/cpu"), "x", 0.4, 0.2),
+	atLeast("fanout/rate", "5,000 subscribers: deliveries/s, of Mercure's", fanout5000, times("longhaul/rate", "mercure/rate"), "x", 6, 10),
+	atMost("fanout/p99", "5,000 subscribers: p99", fanout5000, just("longhaul/p99"), "ms", 500, 300),
+	atMost("fanout/kb", "API memory per subscriber, of 5,000", fanout5000, just("longhaul/kb"), "KB", 25, 14),
+	atMost("fanout/wrong", "5,000 subscribers: lines lost, doubled or reordered", fanout5000, just("longhaul/wrong"), "", 0, 0),
+
+	atLeast("depth/lpos", "place in line among 100,000: LPOS' time over ours", depth, times("longhaul/lpos", "longhaul/position"), "x", 50, 50),
+	atMost("depth/growth", "place in line: time at 100,000 over that at 1,000", depth, times("longhaul/position", "longhaul/position-short"), "x", 1.3, 1.3),
+	atMost("depth/status", "status in Redis at 100,000, p50", depth, just("longhaul/status"), "µs", 100, 50),
+	atMost("depth/list", "list of 50 in Redis at 100,000, p50", depth, just("longhaul/list"), "µs", 300, 200),
+
+	atMost("finished/bytes", "Redis bytes per finished execution", finished, just("longhaul/bytes"), "", 700, 550),
+	atMost("finished/typical", "Redis bytes per byte of a typical log, packed", finished, just("longhaul/typical"), "", 0.25, 0.17),
+
 	atLeast("footprint/celery", "idle memory, the Celery stack's over ours", footprint, times("celery/rss", "longhaul/rss"), "x", 8, 8),
 	atMost("footprint/rss", "idle memory, API + worker", footprint, just("longhaul/rss"), "MB", 30, 25),
 	atLeast("footprint/start-fastapi", "start to first 200, FastAPI's over ours", footprint, times("fastapi/start", "longhaul/start"), "x", 10, 10),
 	atMost("footprint/start", "start to first 200", footprint, just("longhaul/start"), "ms", 50, 50),
+
+	atMost("biglog/api", "API memory above idle during a log of 1 GB", biglog, just("longhaul/api"), "MB", 64, 32),
+
+	atMost("exact/lines", "lines lost, doubled or reordered at any subscriber, with cut streams and a killed worker", exact, just("longhaul/wrong"), "", 0, 0),
+	atMost("exact/executions", "executions lost, or run twice, when a worker is killed", exact, just("longhaul/lost"), "", 0, 0),
 }
 
 func atLeast(key, what string, sc *scenario, of func(values) (float64, bool), unit string, pass, stretch float64) goal {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -25,12 +23,7 @@ var live = &scenario{
 
 func runLive(ctx context.Context, r *round, c contestant) error {
 	return r.with(ctx, c, startOptions{}, func(st *stack) error {
-		dir, err := r.folder("go")
-		if err != nil {
-			return err
-		}
-		start := filepath.Join(dir, "go")
-		id, err := st.post(probe("-go", start, "emit", "-l", strconv.Itoa(r.size.liveLines), "10000"))
+		id, start, err := st.postWaiting(r.session, "emit", "-l", strconv.Itoa(r.size.liveLines), "10000")
 		if err != nil {
 			return err
 		}
@@ -39,7 +32,7 @@ func runLive(ctx context.Context, r *round, c contestant) error {
 			return err
 		}
 		defer body.Close()
-		if err := os.WriteFile(start, nil, 0o600); err != nil {
+		if err := start(); err != nil {
 			return err
 		}
 		each, tally, err := watch(body, r.size.liveLines)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -89,12 +88,7 @@ func runLog(ctx context.Context, r *round, c contestant) error {
 // follow posts a program that waits for a file, opens its stream, lets it go, and
 // reads to the end. The clock runs from the file to the end.
 func (s *stack) follow(r *round, into []byte, args ...string) (took time.Duration, stream []byte, err error) {
-	dir, err := r.folder("go")
-	if err != nil {
-		return 0, nil, err
-	}
-	start := filepath.Join(dir, "go")
-	id, err := s.post(probe(append([]string{"-go", start}, args...)...))
+	id, start, err := s.postWaiting(r.session, args...)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -104,7 +98,7 @@ func (s *stack) follow(r *round, into []byte, args ...string) (took time.Duratio
 	}
 	defer body.Close()
 	begin := time.Now()
-	if err := os.WriteFile(start, nil, 0o600); err != nil {
+	if err := start(); err != nil {
 		return 0, nil, err
 	}
 	n, err := readInto(body, into)

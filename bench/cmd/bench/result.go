@@ -128,3 +128,15 @@ func (res *result) save(dir, kind string) (string, error) {
 	file := filepath.Join(dir, res.Started.Format("20060102-150405")+"-"+kind+".json")
 	return file, os.WriteFile(file, append(data, '\n'), 0o644)
 }
+
+func loadResult(file string) (*result, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var res result
+	if err := json.Unmarshal(data, &res); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &res, nil
+}

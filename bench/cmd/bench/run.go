@@ -11,7 +11,10 @@ import (
 )
 
 // scenarios in the order of a round.
-var scenarios = []*scenario{enqueue, short, pickup, logs, live, idle, footprint}
+var scenarios = []*scenario{
+	enqueue, short, pickup, logs, live, fanout100, fanout1000, fanout5000,
+	depth, idle, footprint, finished, biglog, exact,
+}
 
 // size is how much of each is done.
 type size struct {
@@ -24,11 +27,16 @@ type size struct {
 	slowLines  int
 	liveLines  int
 	idle       time.Duration
+	depth      int
+	finished   int
+	bigLines   int
+	exactLines int
 }
 
 var fullSize = size{
 	warmUp: 50, posts: 2000, shorts: 500, pickUps: 41, pickUpTime: 15 * time.Second,
 	lines: 1_000_000, slowLines: 60_000, liveLines: 400, idle: 10 * time.Second,
+	depth: 100_000, finished: 1000, bigLines: 10_000_000, exactLines: 300,
 }
 
 // plan is what the flags of a command say.
@@ -68,6 +76,9 @@ func runCommand() *cobra.Command {
 	return c
 }
 
+// patienceForAll is how long a system may take for all that was posted.
+const patienceForAll = 2 * time.Minute
+
 func names() (n []string) {
 	for _, sc := range scenarios {
 		n = append(n, sc.name)
@@ -88,13 +99,15 @@ func pick(args []string) ([]*scenario, error) {
 		return scenarios, nil
 	}
 	var which []*scenario
-next:
 	for _, a := range args {
+		found := false
 		for _, sc := range scenarios {
-			if sc.name == a {
-				which = append(which, sc)
-				continue next
+			if sc.name == a || strings.HasPrefix(sc.name, a+"-") { // fanout is all of its sizes
+				which, found = append(which, sc), true
 			}
+		}
+		if found {
+			continue
 		}
 		return nil, fmt.Errorf("there is no scenario %q: %s, or all", a, strings.Join(names(), ", "))
 	}

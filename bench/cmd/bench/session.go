@@ -124,6 +124,12 @@ func (c *child) stop() {
 	})
 }
 
+// kill ends it as a crash does.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	<-c.ended
+}
+
 // tail is the end of what it printed.
 func (c *child) tail() string {
 	b, err := os.ReadFile(c.log)

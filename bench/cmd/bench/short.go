@@ -41,7 +41,7 @@ func runShort(ctx context.Context, r *round, c contestant) error {
 		if _, _, err := flood(req, r.size.shorts, 4); err != nil {
 			return err
 		}
-		if err := st.await(ctx, before, r.size.shorts, 2*time.Minute); err != nil {
+		if err := st.await(ctx, before, r.size.shorts, patienceForAll); err != nil {
 			return err
 		}
 		took := time.Since(begin).Seconds()

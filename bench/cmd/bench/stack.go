@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/longhaul/longhaul/bench/proc"
@@ -81,9 +83,28 @@ func (s *stack) post(p program) (id string, err error) {
 	return s.id(answer)
 }
 
-// open is a stream of a program's output.
-func (s *stack) open(id string) (*wire.Stream, error) {
-	r, err := wire.NewRequest(http.MethodGet, s.url+s.stream(id), s.header, nil)
+// postWaiting starts a probe that begins only when start is called.
+func (s *stack) postWaiting(in *session, args ...string) (id string, start func() error, err error) {
+	dir, err := in.folder("go")
+	if err != nil {
+		return "", nil, err
+	}
+	file := filepath.Join(dir, "go")
+	id, err = s.post(probe(append([]string{"-go", file}, args...)...))
+	return id, func() error { return os.WriteFile(file, nil, 0o600) }, err
+}
+
+// open is a stream of a program's output, from its beginning.
+func (s *stack) open(id string) (*wire.Stream, error) { return s.openAfter(id, "") }
+
+// openAfter goes on after the event of that id.
+func (s *stack) openAfter(id, last string) (*wire.Stream, error) {
+	header := s.header
+	if last != "" {
+		header = header.Clone()
+		header.Set("Last-Event-ID", last)
+	}
+	r, err := wire.NewRequest(http.MethodGet, s.url+s.stream(id), header, nil)
 	if err != nil {
 		return nil, err
 	}
