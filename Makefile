@@ -74,9 +74,19 @@ lint: $(LINT) ## Check format, style, and who may import whom
 fmt: $(LINT) ## Format the Go code
 	$(LINT) fmt ./...
 
+BENCH := go run -tags $(TAGS) ./bench/cmd/bench
+
 .PHONY: bench
 bench: redis ## Measure against the limits of the machine and plain Asynq, in alternation (3 minutes)
-	go run -tags $(TAGS) ./bench/cmd/bench run enqueue short pickup log live idle footprint --peers asynq
+	$(BENCH) run enqueue short pickup log live fanout-1000 idle footprint --peers asynq
+
+.PHONY: bench-peers
+bench-peers: redis python ## Measure against FastAPI, Celery, RQ, BullMQ, Asynq, Mercure, and judge every goal (15 minutes; installs them)
+	$(BENCH) peers
+
+.PHONY: bench-smoke
+bench-smoke: redis ## Check what must hold on every machine: nothing lost, memory bounded, Redis left alone (20 seconds)
+	@$(BENCH) smoke
 
 .PHONY: fuzz
 fuzz: ## Fuzz each fuzz target for a while (FUZZTIME=30s)

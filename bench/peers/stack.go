@@ -22,7 +22,8 @@ import (
 // these are found by nothing else once their parent is gone.
 type Stack struct {
 	URL     string
-	Version string // of the tools below it
+	Version string        // of the tools below it
+	Ready   time.Duration // from the start of its processes to the API's first answer, to 10 ms
 
 	mark     string
 	inMemory bool

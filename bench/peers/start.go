@@ -51,6 +51,7 @@ func (p Peer) start(ctx context.Context, s *Stack, o Options) error {
 		return err
 	}
 	s.URL = "http://127.0.0.1:" + at.port
+	begin := time.Now()
 	for _, program := range programs {
 		if err := s.run(program, at); err != nil {
 			return err
@@ -61,6 +62,7 @@ func (p Peer) start(ctx context.Context, s *Stack, o Options) error {
 	if err := s.await(ctx, "the API", s.answers); err != nil {
 		return err
 	}
+	s.Ready = time.Since(begin)
 	if p.ready != nil {
 		all := func(ctx context.Context) (bool, error) { return p.ready(ctx, rdb, o.Concurrency) }
 		if err := s.await(ctx, "all workers", all); err != nil {

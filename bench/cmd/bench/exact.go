@@ -27,8 +27,12 @@ import (
 var exact = &scenario{
 	name: "exact", what: "six executions on two workers, one of which is killed; subscribers that stay, that are cut and come back, and WebSockets",
 	columns: []column{
-		{"wrong", "lines lost, doubled, reordered"}, {"lines", "of lines to all subscribers"}, {"cuts", "streams cut and resumed"},
-		{"lost", "executions lost or run twice"}, {"killed", "ended by the kill"}, {"completed", "completed"},
+		{"wrong", "lines lost, doubled, reordered"},
+		{"lines", "of lines to all subscribers"},
+		{"cuts", "streams cut and resumed"},
+		{"lost", "executions lost or run twice"},
+		{"killed", "ended by the kill"},
+		{"completed", "completed"},
 	},
 	run: runExact,
 }

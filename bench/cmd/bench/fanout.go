@@ -30,8 +30,15 @@ func fanout(subscribers, n int) *scenario {
 		name: "fanout-" + strconv.Itoa(subscribers), what: fmt.Sprintf("%d lines at %d/s to %s subscribers", n, linesPerSecond, thousands(float64(subscribers))),
 		peers: []string{"mercure"},
 		columns: []column{
-			{"delivered", "delivered"}, {"expected", "of"}, {"wrong", "lost, doubled, reordered"}, {"pace", "time over that of the engine"}, {"rate", "deliveries/s"},
-			{"p50", "p50 ms"}, {"p99", "p99 ms"}, {"cpu", "CPU µs per delivery, all and Redis"}, {"kb", "API KB per subscriber"},
+			{"delivered", "delivered"},
+			{"expected", "of"},
+			{"wrong", "lost, doubled, reordered"},
+			{"pace", "time over that of the engine"},
+			{"rate", "deliveries/s"},
+			{"p50", "p50 ms"},
+			{"p99", "p99 ms"},
+			{"cpu", "CPU µs per delivery, all and Redis"},
+			{"kb", "API KB per subscriber"},
 		},
 		run: func(ctx context.Context, r *round, c contestant) error {
 			err := r.with(ctx, c, startOptions{}, func(st *stack) error {

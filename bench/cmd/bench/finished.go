@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/longhaul/longhaul/bench/lines"
 )
@@ -31,7 +32,7 @@ func runFinished(ctx context.Context, r *round, c contestant) error {
 		if err := r.warm(ctx, st, req); err != nil {
 			return err
 		}
-		before, err := m.settled(ctx, func() (int64, error) { return st.redis.used(ctx) })
+		before, err := usedLater(ctx, st)
 		if err != nil {
 			return err
 		}
@@ -45,13 +46,21 @@ func runFinished(ctx context.Context, r *round, c contestant) error {
 		if err := st.await(ctx, done, r.size.finished, patienceForAll); err != nil {
 			return err
 		}
-		after, err := m.settled(ctx, func() (int64, error) { return st.redis.used(ctx) })
+		after, err := usedLater(ctx, st)
 		if err != nil {
 			return err
 		}
 		r.set(c.name, "bytes", float64(after-before)/float64(r.size.finished))
 		return r.typicalLog(ctx, m, c.name)
 	})
+}
+
+// usedLater is what Redis has allocated when the logs of what has ended are packed, which happens some 5 s later.
+func usedLater(ctx context.Context, st *stack) (int64, error) {
+	if err := pause(ctx, 12*time.Second); err != nil {
+		return 0, err
+	}
+	return st.redis.used(ctx)
 }
 
 // typicalLog is one of timestamps, levels, ids and varying words.

@@ -114,12 +114,11 @@ type judged struct {
 	Reached bool   `json:"reached,omitempty"` // the stretch goal too
 }
 
-// judge gives the goals that were measured, and the keys of those that were not.
-func (res *result) judge() (done []judged, missing []string) {
+// judge gives the goals that were measured.
+func (res *result) judge() (done []judged) {
 	for _, g := range goals {
 		s, ok := res.over(g.scenario, g.figure)
 		if !ok {
-			missing = append(missing, g.key)
 			continue
 		}
 		if res.clean(g.scenario) == 0 {
@@ -127,7 +126,7 @@ func (res *result) judge() (done []judged, missing []string) {
 		}
 		done = append(done, g.judge(s))
 	}
-	return done, missing
+	return done
 }
 
 func (g goal) judge(s stat.Summary) judged {

@@ -20,9 +20,6 @@ import (
 	"github.com/longhaul/longhaul/bench/wire"
 )
 
-// forksToJudge are enough to see whether the machine is busy with something else.
-const forksToJudge = 300
-
 // forkTime is how long it takes to start and reap /bin/true n times, five at a
 // time, as Longhaul does it at the least: in a process group of its own, with
 // stdout and stderr read to their end.

@@ -45,7 +45,7 @@ func another(p peers.Peer, res *result) contestant {
 func peerStack(s *session, name string, p *peers.Stack, redis *redisServer) *stack {
 	commands := map[string]string{"true": "/bin/true", "probe": s.bin + "/probe"}
 	return &stack{
-		name: name, version: p.Version, redis: redis, api: p.API(), workers: p.Workers(),
+		name: name, version: p.Version, redis: redis, ready: p.Ready, api: p.API(), workers: p.Workers(),
 		url: p.URL, header: http.Header{}, jobs: "/jobs",
 		body: func(p program) any {
 			return struct {

@@ -77,3 +77,19 @@ func (r *redisServer) used(ctx context.Context) (int64, error) {
 	clients, err := r.number(ctx, "memory", "mem_clients_normal")
 	return all - clients, err
 }
+
+// calls is how often each command was carried out, within scripts too.
+func (r *redisServer) calls(ctx context.Context) (map[string]int64, error) {
+	stats, err := r.info(ctx, "commandstats")
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]int64{}
+	for name, value := range stats {
+		n, _, _ := strings.Cut(strings.TrimPrefix(value, "calls="), ",")
+		if m[strings.TrimPrefix(name, "cmdstat_")], err = strconv.ParseInt(n, 10, 64); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return m, nil
+}

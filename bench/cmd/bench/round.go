@@ -97,7 +97,7 @@ func (r *runner) once(ctx context.Context, sc *scenario, n int) error {
 		Values: values{}, Failures: map[string]string{}, session: r.session, size: r.size,
 	}
 	begin := time.Now()
-	before, err := forkRate(ctx, forksToJudge)
+	before, err := forkRate(ctx, r.size.forks)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (r *runner) once(ctx context.Context, sc *scenario, n int) error {
 		}
 		runtime.GC() // what this program has left must not be swept while the next one is measured
 	}
-	after, err := forkRate(ctx, forksToJudge)
+	after, err := forkRate(ctx, r.size.forks)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -18,6 +19,7 @@ var scenarios = []*scenario{
 
 // size is how much of each is done.
 type size struct {
+	forks      int // to see whether the machine is busy with something else
 	warmUp     int // jobs before the clock runs
 	posts      int
 	shorts     int
@@ -34,7 +36,7 @@ type size struct {
 }
 
 var fullSize = size{
-	warmUp: 50, posts: 2000, shorts: 500, pickUps: 41, pickUpTime: 15 * time.Second,
+	forks: 300, warmUp: 50, posts: 2000, shorts: 500, pickUps: 41, pickUpTime: 15 * time.Second,
 	lines: 1_000_000, slowLines: 60_000, liveLines: 400, idle: 10 * time.Second,
 	depth: 100_000, finished: 1000, bigLines: 10_000_000, exactLines: 300,
 }
@@ -127,19 +129,16 @@ func (p *plan) run(ctx context.Context, which []*scenario, kind string) (*result
 	}
 	fmt.Fprintf(s.out, "%s\n\n", r.result.Machine)
 	err = r.all(ctx, which)
-	r.result.Goals, _ = r.result.judge()
 	if len(r.result.Rounds) == 0 {
 		return nil, err
 	}
+	r.result.Goals = r.result.judge()
 	r.result.write(s.out)
-	file, serr := r.result.save(p.out, kind)
-	if serr == nil {
+	file, saveErr := r.result.save(p.out, kind)
+	if saveErr == nil {
 		fmt.Fprintln(s.out, "\nwritten to", file)
 	}
-	if err == nil {
-		err = serr
-	}
-	return r.result, err
+	return r.result, errors.Join(err, saveErr)
 }
 
 // enter fills the field: Longhaul, other builds of it, and those of the others that can run here.

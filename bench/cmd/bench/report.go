@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// What is between these two lines of a document is written by this program.
+const (
+	reportBegins = "<!-- bench report: from here -->"
+	reportEnds   = "<!-- bench report: to here -->"
+)
+
+func reportCommand() *cobra.Command {
+	file := "docs/performance.md"
+	c := &cobra.Command{
+		Use:   "report RESULT...",
+		Short: "Write the tables of results into docs/performance.md, so that no number is typed by hand",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var text bytes.Buffer
+			for _, name := range args {
+				res, err := loadResult(name)
+				if err != nil {
+					return err
+				}
+				res.report(&text)
+			}
+			return rewrite(file, text.Bytes())
+		},
+	}
+	c.Flags().StringVarP(&file, "output", "o", file, "the document with the marks between which the tables go")
+	return c
+}
+
+// rewrite replaces what is between the marks.
+func rewrite(file string, section []byte) error {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := bytes.Cut(old, []byte(reportBegins+"\n"))
+	_, after, too := bytes.Cut(rest, []byte(reportEnds))
+	if !ok || !too {
+		return fmt.Errorf("%s has no lines %q and %q", file, reportBegins, reportEnds)
+	}
+	return os.WriteFile(file, slices.Concat(before, []byte(reportBegins+"\n"), section, []byte(reportEnds), after), 0o644)
+}
+
+// report is the result in Markdown.
+func (res *result) report(w io.Writer) {
+	fmt.Fprintf(w, "\nMeasured %s at %s on %s.\n", res.Started.Format("2006-01-02 15:04 MST"), res.Commit, res.Machine)
+	if len(res.Goals) > 0 {
+		fmt.Fprint(w, "\n### Goals\n\n")
+		goalTable(res.Goals).write(w)
+		fmt.Fprint(w, "\nMedian of the rounds [least to greatest]. A question mark: fewer than three undisturbed rounds.\n")
+	}
+	for _, sc := range scenarios {
+		if res.tried(sc.name) == 0 {
+			continue
+		}
+		what := strings.ToUpper(sc.what[:1]) + sc.what[1:]
+		fmt.Fprintf(w, "\n### %s\n\n%s (%s).\n\n", sc.name, what, res.loads(sc.name))
+		res.table(sc).write(w)
+	}
+	if len(res.Stacks) > 0 {
+		fmt.Fprint(w, "\n### Versions, and what did not run\n\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(res.Stacks)) {
+		fmt.Fprintf(w, "- %s: %s\n", name, res.Stacks[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(res.Skipped)) {
+		fmt.Fprintf(w, "- %s was skipped: %s\n", name, res.Skipped[name])
+	}
+	for _, rd := range res.Rounds {
+		for _, name := range slices.Sorted(maps.Keys(rd.Failures)) {
+			fmt.Fprintf(w, "- %s failed in round %d of %s: %s\n", name, rd.Number, rd.Scenario, rd.Failures[name])
+		}
+	}
+	fmt.Fprintln(w)
+}
