@@ -11,13 +11,17 @@ import (
 var idle = &scenario{
 	name: "idle", what: "nothing to do: commands that Redis carries out, and CPU",
 	peers:   []string{"celery", "rq", "bullmq", "asynq"},
-	columns: []column{{"commands", "Redis commands/s"}, {"worker", "worker CPU, % of a core"}, {"redis", "Redis CPU, % of a core"}, {"api", "API CPU, % of a core"}},
+	columns: []column{{"commands", "Redis commands/s, those within scripts too"}, {"sent", "of which sent"}, {"worker", "worker CPU, % of a core"}, {"redis", "Redis CPU, % of a core"}, {"api", "API CPU, % of a core"}},
 	run:     runIdle,
 }
 
 func runIdle(ctx context.Context, r *round, c contestant) error {
 	return r.with(ctx, c, startOptions{}, func(st *stack) error {
 		if err := pause(ctx, 2*time.Second); err != nil { // for what follows a start
+			return err
+		}
+		sent, err := st.redis.monitor()
+		if err != nil {
 			return err
 		}
 		before, err := readIdle(ctx, st)
@@ -34,6 +38,7 @@ func runIdle(ctx context.Context, r *round, c contestant) error {
 		seconds := after.at.Sub(before.at).Seconds()
 		percent := func(a, b time.Duration) float64 { return 100 * (b - a).Seconds() / seconds }
 		r.set(c.name, "commands", float64(after.commands-before.commands-1)/seconds) // less our own INFO
+		r.set(c.name, "sent", float64(sent()-1)/seconds)
 		r.set(c.name, "worker", percent(before.worker, after.worker))
 		r.set(c.name, "redis", percent(before.redis, after.redis))
 		r.set(c.name, "api", percent(before.api, after.api))

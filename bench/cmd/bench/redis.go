@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -92,4 +95,28 @@ func (r *redisServer) calls(ctx context.Context) (map[string]int64, error) {
 		}
 	}
 	return m, nil
+}
+
+// monitor counts the commands that clients send, without those that a script
+// carries out, until what it gives is called.
+func (r *redisServer) monitor() (count func() int, err error) {
+	c, err := net.Dial("tcp", "127.0.0.1:"+r.port)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(c, "MONITOR\r\n"); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	found := make(chan int, 1)
+	go func() {
+		n := -1 // the answer to MONITOR itself
+		for s := bufio.NewScanner(c); s.Scan(); {
+			if !strings.Contains(s.Text(), " lua] ") {
+				n++
+			}
+		}
+		found <- n
+	}()
+	return func() int { _ = c.Close(); return <-found }, nil
 }

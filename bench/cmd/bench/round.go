@@ -147,7 +147,7 @@ func order(c []contestant, n int) []contestant {
 func (r *runner) tell(rd *round) {
 	note := ""
 	if rd.Disturbed {
-		note = fmt.Sprintf("  DISTURBED: fork+exec at %.0f %% of the best; discarded, to be repeated", 100*rd.Fork/r.result.bestFork())
+		note = fmt.Sprintf("  DISTURBED: fork+exec at %.0f %% of the best", 100*rd.Fork/r.result.bestFork())
 	}
 	for name, why := range rd.Failures {
 		note += fmt.Sprintf("  %s FAILED: %s", name, why)
