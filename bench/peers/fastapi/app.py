@@ -61,7 +61,7 @@ def save(job, status):
     record = {key: job[key] for key in ("id", "cmd", "args", "status")}
     record["at"] = datetime.now(timezone.utc).isoformat()
     with open(os.path.join(DIR, job["id"] + ".json"), "w") as file:
-        json.dump(record, file)
+        file.write(json.dumps(record))
 
 
 def start_next():

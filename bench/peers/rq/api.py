@@ -1,7 +1,9 @@
 """FastAPI in front of RQ.
 
 In its favour: uvloop and httptools, a function that is named instead of imported, no
-result kept, and a timeout that never strikes.
+result kept, a timeout that never strikes, and one short call of Redis on the event loop:
+handing it to a thread, as FastAPI advises for calls that block, takes half as much CPU
+again.
 """
 import os
 from typing import List, Optional
@@ -23,7 +25,7 @@ class Job(BaseModel):
 
 
 @app.post("/jobs", status_code=202)
-def submit(job: Job):
+async def submit(job: Job):
     queued = queue.enqueue_call(
         "tasks.run", (job.cmd, job.args or []), timeout=-1, result_ttl=0, failure_ttl=0
     )
