@@ -32,8 +32,9 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	bells := p.store.NewBells(g.ctx, nil)
 	fan := hub.New(p.store, bells, hub.Options{Encode: httpapi.EncodeSSE, Logger: log})
 	p.metrics.Subscribers(func() int { return fan.Stats().Subscribers })
+	dispatcher := dispatch.New(p.store, p.tasks, log)
 	server := httpapi.New(httpapi.Options{
-		Dispatcher: dispatch.New(p.store, p.tasks, log),
+		Dispatcher: dispatcher,
 		Records:    p.store, Events: p.store, Bells: bells, Hub: fan,
 		Catalog: p.catalog, Artifacts: p.artifacts,
 		Health: p.health.checks, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
@@ -79,6 +80,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	if werr := server.Wait(stop); werr != nil {
 		log.Warn(werr.Error())
 	}
+	dispatcher.Flush(stop)
 	return errors.Join(err, fan.Close(stop))
 }
 

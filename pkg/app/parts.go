@@ -62,6 +62,7 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	redisstore.Gather(rdb)
 	p := &parts{
 		cfg: cfg, rdb: rdb, tasks: queue.New(rdb), catalog: catalog, artifacts: files, internal: internal, metrics: telemetry.NewMetrics(Version()),
 		store: redisstore.New(rdb, redisstore.Options{

@@ -1,11 +1,13 @@
 // Package dispatch starts and cancels executions: the record first, then the
 // Asynq task, so that whatever was accepted is in Redis and whatever is in
-// Redis gets its turn. It owns no connection and starts no goroutine.
+// Redis gets its turn. It owns no connection. While there are tickets to hand
+// over it has one goroutine, which ends by itself; Flush waits for it.
 package dispatch
 
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -20,7 +22,8 @@ type Records interface {
 
 // Tasks is the line that workers take from: queue.
 type Tasks interface {
-	Enqueue(ctx context.Context, t execution.Ticket) error
+	// Enqueue may be repeated after an error, when some of them may be there.
+	Enqueue(ctx context.Context, tickets ...execution.Ticket) error
 	Delete(ctx context.Context, t execution.Ticket) error
 }
 
@@ -29,6 +32,10 @@ type Dispatcher struct {
 	records Records
 	tasks   Tasks
 	log     *slog.Logger
+
+	mu      sync.Mutex // guards the fields below
+	tickets []execution.Ticket
+	sending chan struct{} // closed when the goroutine that sends has ended; nil: there is none
 }
 
 // New makes a Dispatcher.
@@ -63,24 +70,14 @@ func (d *Dispatcher) Submit(ctx context.Context, spec execution.Spec, o Options)
 	if c.Known {
 		return receipt, nil
 	}
-	// From here on it is accepted: neither a caller who hangs up nor a failing
-	// Redis may change that. A task that could not be enqueued is found missing
-	// and enqueued by the reaper, some seconds later.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
-	defer cancel()
+	// From here on it is accepted, and the answer waits for nothing else.
 	delay := time.Duration(spec.DelaySeconds) * time.Second
-	if err := d.tasks.Enqueue(ctx, execution.TicketFor(c.Record.ID, &spec, firstDispatch, delay)); err != nil {
-		d.log.WarnContext(ctx, "task not enqueued; the reaper will", "execution_id", c.Record.ID, "error", err)
-	}
+	d.hand(execution.TicketFor(c.Record.ID, &spec, firstDispatch, delay))
 	return receipt, nil
 }
 
-const (
-	// firstDispatch is what create.lua gives a new record.
-	firstDispatch = 1
-	// enqueueTimeout bounds how long a caller waits for what the reaper would do as well.
-	enqueueTimeout = 5 * time.Second
-)
+// firstDispatch is what create.lua gives a new record.
+const firstDispatch = 1
 
 // CancelReceipt says what a cancel did.
 type CancelReceipt struct {

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,11 +12,12 @@ import (
 )
 
 // Asynq 0.26 asks for work by polling: an empty answer is followed by a sleep,
-// half a second on average by default. And it gives up a healthy task when its
+// half a second on average by default, and a task holds its slot until Asynq has
+// written down that it is done. And it gives up a healthy task when its
 // lease could not be renewed for 30 seconds. Both are decided behind its
 // exported surface, but every step goes through the Redis client that it is
-// given, so two hooks on that client mend both without a fork. They rely on
-// the shape of two commands; queue_test.go fails when Asynq changes them.
+// given, so two hooks on that client mend it all without a fork. They rely on
+// the shape of three commands; queue_test.go fails when Asynq changes them.
 
 // idlePoll is how long an idle worker waits for a wake before it looks by
 // itself: the price of a lost wake, and the interval for tasks whose delay is over.
@@ -30,92 +32,235 @@ const errorPause = 250 * time.Millisecond
 // own lease decides who is lost.
 const leaseExtra = 15 * time.Minute
 
-// wakeHook makes an empty dequeue wait for the wake channel, and any dequeue
-// wait while no task is wanted: Asynq has no pause of its own but that of a
-// queue, which is for all workers.
-type wakeHook struct {
-	queues int             // an empty round is one empty answer per queue
-	wake   <-chan struct{} // buffered by one
+// taker is the hook that decides when Asynq's dequeue asks Redis: when a slot is
+// free, tasks are wanted, and there may be one in that queue. Until then it
+// waits. A wake names its queue, so a queue that was empty is not asked again
+// before one, or before idlePoll is over. Asynq has no pause of its own but that
+// of a queue, which is for all workers.
+type taker struct {
+	rdb    redis.UniversalClient
+	queues []string
+	slots  int
 	hold   func() <-chan struct{}
 	done   chan struct{}
 	stop   func()
 
-	// Asynq dequeues from one goroutine, so this needs no lock.
-	empty int
+	mu    sync.Mutex // guards the fields below
+	news  chan struct{}
+	maybe map[string]bool // queues that may hold a task
+	used  int             // handlers that have not given their slot back
+	taken []time.Time     // tasks that no handler has begun with
 }
 
-func newWakeHook(queues int, wake <-chan struct{}, hold func() <-chan struct{}) *wakeHook {
-	done := make(chan struct{})
+// takenFor is how long a task may be on its way to its handler. One that cannot
+// be read never gets there, and must not cost a slot for good.
+const takenFor = 5 * time.Second
+
+func newTaker(rdb redis.UniversalClient, queues []string, slots int, hold func() <-chan struct{}) *taker {
 	if hold == nil {
 		hold = func() <-chan struct{} { return nil }
 	}
-	return &wakeHook{queues: queues, wake: wake, hold: hold, done: done, stop: sync.OnceFunc(func() { close(done) })}
+	t := &taker{rdb: rdb, queues: queues, slots: max(slots, 1), hold: hold, done: make(chan struct{}), news: make(chan struct{}), maybe: map[string]bool{}}
+	t.stop = sync.OnceFunc(func() { close(t.done) })
+	t.wake(queues...)
+	return t
 }
 
-// isDequeue knows Asynq's dequeue script by its keys: pending, paused, active, lease.
-func isDequeue(cmd redis.Cmder) bool {
+// dequeues knows Asynq's dequeue script by its keys: pending, paused, active, lease.
+func dequeues(cmd redis.Cmder) (queue string, ok bool) {
 	if name := cmd.Name(); name != "evalsha" && name != "eval" {
-		return false
+		return "", false
 	}
 	args := cmd.Args()
 	if len(args) < 7 {
-		return false
+		return "", false
 	}
 	pending, _ := args[3].(string)
 	paused, _ := args[4].(string)
-	return strings.HasSuffix(pending, ":pending") && strings.HasSuffix(paused, ":paused")
+	if !strings.HasSuffix(paused, ":paused") || !strings.HasSuffix(pending, "}:pending") {
+		return "", false
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(pending, "asynq:{"), "}:pending"), true
 }
 
-func (h *wakeHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+// forwards knows the script that takes tasks out of a set of delayed ones.
+func forwards(cmd redis.Cmder) (set string, ok bool) {
+	if name := cmd.Name(); name != "evalsha" && name != "eval" {
+		return "", false
+	}
+	args := cmd.Args()
+	if len(args) < 6 {
+		return "", false
+	}
+	set, _ = args[3].(string)
+	pending, _ := args[4].(string)
+	return set, strings.HasSuffix(pending, "}:pending") && (strings.HasSuffix(set, "}:scheduled") || strings.HasSuffix(set, "}:retry"))
+}
+
+func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if !isDequeue(cmd) {
+		if set, ok := forwards(cmd); ok {
+			return t.forward(ctx, set, next, cmd)
+		}
+		queue, ok := dequeues(cmd)
+		if !ok {
 			return next(ctx, cmd)
 		}
-		if !h.wanted() {
-			return redis.Nil // the server stops: to Asynq, an empty line
+		if !t.await(ctx) || !t.try(queue) {
+			return redis.Nil // to Asynq, an empty queue
 		}
 		err := next(ctx, cmd)
 		switch {
 		case err == nil:
-			h.empty = 0
-		case errors.Is(err, redis.Nil):
-			if h.empty++; h.empty >= h.queues {
-				h.empty = 0
-				h.wait(h.wake, idlePoll)
+			t.took(queue)
+		case errors.Is(err, redis.Nil): // until the next wake
+		default:
+			t.wake(queue)
+			if !redis.HasErrorPrefix(err, "NOSCRIPT") { // that one is followed by EVAL at once
+				t.pause(errorPause)
 			}
-		case !redis.HasErrorPrefix(err, "NOSCRIPT"): // that one is followed by EVAL at once
-			h.wait(nil, errorPause)
 		}
 		return err
 	}
 }
 
-// wanted returns when a task is wanted, or with false when the server stops before.
-func (h *wakeHook) wanted() bool {
-	for hold := h.hold(); hold != nil; hold = h.hold() {
+// forward lets the script run when there is something for it. No task of ours is
+// ever in the set of those to be retried.
+func (t *taker) forward(ctx context.Context, set string, next redis.ProcessHook, cmd redis.Cmder) error {
+	if strings.HasSuffix(set, ":scheduled") {
+		n, err := t.rdb.Exists(ctx, set).Result()
+		if err != nil || n > 0 {
+			return next(ctx, cmd)
+		}
+	}
+	if c, ok := cmd.(*redis.Cmd); ok {
+		c.SetVal(int64(0))
+	}
+	return nil
+}
+
+// await returns when a task may be taken, or with false when the server stops.
+func (t *taker) await(ctx context.Context) bool {
+	poll := time.NewTimer(idlePoll)
+	defer poll.Stop()
+	for {
+		hold := t.hold()
+		if hold != nil {
+			select {
+			case <-hold:
+				continue
+			case <-t.done:
+				return false
+			}
+		}
+		ready, news := t.ready()
+		if ready {
+			return true
+		}
 		select {
-		case <-hold:
-		case <-h.done:
+		case <-news:
+		case <-poll.C:
+			t.look(ctx)
+			poll.Reset(idlePoll)
+		case <-t.done:
 			return false
 		}
 	}
-	return true
 }
 
-// wait ends with a wake, if one is waited for, after d, or when the server stops.
-func (h *wakeHook) wait(wake <-chan struct{}, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+// ready also gives what is closed when that may have changed.
+func (t *taker) ready() (bool, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	select {
-	case <-wake:
-	case <-timer.C:
-	case <-h.done:
+	case <-t.done:
+		return false, t.news
+	default:
+	}
+	t.taken = slices.DeleteFunc(t.taken, func(at time.Time) bool { return time.Since(at) > takenFor })
+	return t.used+len(t.taken) < t.slots && len(t.maybe) > 0, t.news
+}
+
+// look asks by itself, for the sake of lost wakes, and of tasks whose delay is over.
+func (t *taker) look(ctx context.Context) {
+	pipe := t.rdb.Pipeline()
+	lengths := make([]*redis.IntCmd, len(t.queues))
+	for i, name := range t.queues {
+		lengths[i] = pipe.LLen(ctx, "asynq:{"+name+"}:pending")
+	}
+	_, _ = pipe.Exec(ctx) // the dequeue finds out what is wrong
+	for i, name := range t.queues {
+		if n, err := lengths[i].Result(); err != nil || n > 0 {
+			t.wake(name)
+		}
 	}
 }
 
-func (h *wakeHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+// wake says that queues may hold a task.
+func (t *taker) wake(queues ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range queues {
+		if slices.Contains(t.queues, name) {
+			t.maybe[name] = true
+		}
+	}
+	t.tell()
+}
 
-func (h *wakeHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+// tell needs the mutex.
+func (t *taker) tell() {
+	close(t.news)
+	t.news = make(chan struct{})
+}
+
+// try says whether a queue is worth a question. A wake that comes while it is
+// asked counts for the next one.
+func (t *taker) try(queue string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maybe := t.maybe[queue]
+	delete(t.maybe, queue)
+	return maybe
+}
+
+// took notes a task, after which there may be another.
+func (t *taker) took(queue string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.maybe[queue] = true
+	t.taken = append(t.taken, time.Now())
+}
+
+// begin gives a handler its slot, and free gives it back.
+func (t *taker) begin() (free func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.used++
+	if len(t.taken) > 0 {
+		t.taken = t.taken[1:]
+	}
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.used--
+		t.tell()
+	})
+}
+
+// pause ends after d, or when the server stops.
+func (t *taker) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.done:
+	}
+}
+
+func (t *taker) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (t *taker) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 

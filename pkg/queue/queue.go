@@ -13,6 +13,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,8 @@ const (
 	// wakeChannel tells idle workers that a task has come. Nothing is sent on
 	// it but the name of the queue, and a lost message costs a second.
 	wakeChannel = "lh:wake"
+	// allQueues is where Asynq looks for the queues that there are.
+	allQueues = "asynq:queues"
 	// backstop is added to an execution's timeout for Asynq's own: the runner
 	// ends engines, Asynq must never be first.
 	backstop = time.Hour
@@ -35,29 +39,55 @@ const (
 	retention = time.Hour
 )
 
-func taskID(id execution.ID, dispatch int) string { return fmt.Sprintf("%s.%d", id, dispatch) }
+func taskID(id execution.ID, dispatch int) string { return string(id) + "." + strconv.Itoa(dispatch) }
 
 // Queue enqueues, looks up and deletes tasks.
 type Queue struct {
 	rdb       redis.UniversalClient
-	client    *asynq.Client
+	client    *asynq.Client // writes to a tape
 	inspector *asynq.Inspector
 }
 
 // New makes a Queue on a client that the caller closes.
 func New(rdb redis.UniversalClient) *Queue {
-	return &Queue{rdb: rdb, client: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb)}
+	return &Queue{rdb: rdb, client: asynq.NewClientFromRedisClient(&recorder{}), inspector: asynq.NewInspectorFromRedisClient(rdb)}
 }
 
-// Enqueue hands over a ticket and wakes an idle worker. A ticket that is there
-// already counts as success: that is what a repeat after a lost reply meets.
+// Enqueue hands over tickets in their order, and wakes idle workers, all in one
+// round trip. A ticket that is there already counts as success: that is what a
+// repeat after a lost reply meets. After an error, some may be there.
+func (q *Queue) Enqueue(ctx context.Context, tickets ...execution.Ticket) error {
+	if len(tickets) == 0 {
+		return nil
+	}
+	var t tape
+	for _, ticket := range tickets {
+		if err := q.record(context.WithValue(ctx, tapeKey{}, &t), ticket); err != nil {
+			return fmt.Errorf("enqueue %s: %w", ticket.ID, err)
+		}
+	}
+	var queues, wakes []string
+	for _, ticket := range tickets {
+		if !slices.Contains(queues, ticket.Queue) {
+			queues = append(queues, ticket.Queue)
+		}
+		if ticket.Delay <= 0 && !slices.Contains(wakes, ticket.Queue) {
+			wakes = append(wakes, ticket.Queue)
+		}
+	}
+	if err := t.play(ctx, q.rdb, queues, wakes); err != nil {
+		return fmt.Errorf("enqueue %d tasks, the first for %s: %w", len(tickets), tickets[0].ID, err)
+	}
+	return nil
+}
+
+// record has Asynq say what it would send for a ticket.
 //
 // Asynq's defaults are all wrong for long processes, so each is set here:
 // MaxRetry 0, since only our reaper makes another attempt; Timeout longer than
 // ours, since Asynq's 30 minutes would end its interest in a 2 h run; an
 // explicit TaskID; no Unique, whose lock leaks.
-func (q *Queue) Enqueue(ctx context.Context, t execution.Ticket) error {
-	task := asynq.NewTask(taskType, []byte(t.ID))
+func (q *Queue) record(ctx context.Context, t execution.Ticket) error {
 	opts := []asynq.Option{
 		asynq.TaskID(taskID(t.ID, t.Dispatch)), asynq.Queue(t.Queue), asynq.MaxRetry(0),
 		asynq.Timeout(t.Timeout + backstop), asynq.Retention(retention),
@@ -65,16 +95,8 @@ func (q *Queue) Enqueue(ctx context.Context, t execution.Ticket) error {
 	if t.Delay > 0 {
 		opts = append(opts, asynq.ProcessIn(t.Delay))
 	}
-	_, err := q.client.EnqueueContext(ctx, task, opts...)
-	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("enqueue %s: %w", t.ID, err)
-	}
-	if t.Delay > 0 {
-		return nil
-	}
-	// Workers look by themselves once a second: a wake that fails is no error.
-	_ = q.rdb.Publish(ctx, wakeChannel, t.Queue).Err()
-	return nil
+	_, err := q.client.EnqueueContext(ctx, asynq.NewTask(taskType, []byte(t.ID)), opts...)
+	return err
 }
 
 // State is what Asynq knows of a ticket.

@@ -247,8 +247,8 @@ func TestAnIdleServerAsksLittleAndWakesAtOnce(t *testing.T) {
 	before := evals(t, rdb)
 	const window = 3 * time.Second
 	<-time.After(window) // the measurement itself
-	if n := evals(t, rdb) - before; n > 15*int(window/time.Second) {
-		t.Errorf("an idle worker ran %d scripts in %v: the wake hook no longer sees the dequeue", n, window)
+	if n := evals(t, rdb) - before; n > 2 {
+		t.Errorf("an idle worker ran %d scripts in %v: the hook no longer sees the dequeue, or the forwarding", n, window)
 	}
 	// Ten pick-ups by polling alone would take five seconds on average.
 	var total time.Duration

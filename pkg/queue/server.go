@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,7 +19,8 @@ import (
 
 // ServerOptions of a Server.
 type ServerOptions struct {
-	// Slots is how many handlers run at once.
+	// Slots is how many tasks are taken at once. A handler gives its slot back when
+	// it returns, or before, with Free.
 	Slots int
 	// Queues that this server takes from; all of execution.Queues when empty.
 	Queues []string
@@ -38,6 +41,7 @@ type Server struct {
 	o        ServerOptions
 	rdb      redis.UniversalClient
 	handlers sync.WaitGroup
+	taker    *taker
 }
 
 // NewServer makes a Server on a client of its own, since it hooks into it. Run
@@ -66,8 +70,8 @@ func (s *Server) queues() map[string]int {
 // execution comes to have two engines. Never use asynq.Server.Run, which does
 // that on SIGTERM.
 func (s *Server) Run(ctx context.Context) error {
-	wake := make(chan struct{}, 1)
-	hook := newWakeHook(len(s.queues()), wake, s.o.Hold)
+	hook := newTaker(s.rdb, slices.Collect(maps.Keys(s.queues())), s.o.Slots, s.o.Hold)
+	s.taker = hook
 	s.rdb.AddHook(hook)
 	s.rdb.AddHook(leaseHook{})
 
@@ -77,16 +81,17 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() {
 		defer close(heard)
 		s.forgetTheDead(hearing) // here, since Redis may be away
-		s.hear(hearing, wake)
+		s.hear(hearing, hook)
 	}()
 
 	work := context.WithoutCancel(ctx)
 	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
-		Concurrency: s.o.Slots,
+		// The hook has the slots: a handler that has given its own back, and what
+		// Asynq writes down after it, hold up nobody. More than that is not needed.
+		Concurrency: 3 * s.o.Slots,
 		BaseContext: func() context.Context { return work },
 		Queues:      s.queues(),
-		// Empty rounds wait in the hook, not in this sleep: after a wake each of
-		// its microseconds would only delay the pick-up.
+		// The hook waits, not this sleep.
 		TaskCheckInterval: 10 * time.Microsecond,
 		// Tasks with a delay are looked for each second; Asynq's 5 s would be felt.
 		DelayedTaskCheckInterval: time.Second,
@@ -136,14 +141,26 @@ const shutdownPatience = 2 * time.Second
 func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 	s.handlers.Add(1)
 	defer s.handlers.Done()
+	free := s.taker.begin()
+	defer free()
 	id, err := execution.ParseID(string(t.Payload()))
 	if err != nil {
 		return fmt.Errorf("task of type %s holds no execution id: %w", t.Type(), asynq.SkipRetry)
 	}
-	s.o.Handle(context.WithoutCancel(ctx), id)
+	s.o.Handle(context.WithValue(context.WithoutCancel(ctx), freeKey{}, free), id)
 	// Always success: how the execution ended is in its record, and an error here
 	// would only fill Asynq's archive.
 	return nil
+}
+
+type freeKey struct{}
+
+// Free gives a handler's slot back before it returns: another task may be taken
+// while this one only has something left to write. Without a slot it does nothing.
+func Free(ctx context.Context) {
+	if free, ok := ctx.Value(freeKey{}).(func()); ok {
+		free()
+	}
 }
 
 // onError hears of tasks that Asynq itself gave up. Only one kind means
@@ -159,7 +176,7 @@ func (s *Server) onError(ctx context.Context, t *asynq.Task, err error) {
 }
 
 // hear turns messages on the wake channel into wakes.
-func (s *Server) hear(ctx context.Context, wake chan<- struct{}) {
+func (s *Server) hear(ctx context.Context, t *taker) {
 	sub := s.rdb.Subscribe(ctx, wakeChannel)
 	defer sub.Close()
 	messages := sub.Channel()
@@ -167,14 +184,11 @@ func (s *Server) hear(ctx context.Context, wake chan<- struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-messages:
+		case m, ok := <-messages:
 			if !ok {
 				return
 			}
-			select {
-			case wake <- struct{}{}:
-			default: // one wake is waiting already
-			}
+			t.wake(m.Payload)
 		}
 	}
 }

@@ -178,6 +178,7 @@ func Open(t testing.TB, s *Server, o redisstore.Options) *redisstore.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rdb.Close() })
+	redisstore.Gather(rdb) // as the binaries do
 	st := redisstore.New(rdb, o)
 	if err := st.Ready(context.Background()); err != nil {
 		t.Fatal(err)

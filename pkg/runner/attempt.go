@@ -11,6 +11,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/logstream"
 	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/queue"
 	"github.com/longhaul/longhaul/pkg/redisstore"
 )
 
@@ -49,15 +50,17 @@ type attempt struct {
 func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 	select {
 	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
 	case <-r.drain:
+		return // it stays queued; the reaper finds its task missing and dispatches it again
 	}
+	free := sync.OnceFunc(func() { <-r.slots; queue.Free(ctx) })
+	defer free()
 	select {
 	case <-r.drain: // even where a slot was free too
-		return // it stays queued; the reaper finds its task missing and dispatches it again
+		return // likewise
 	default:
 	}
-	if r.room.look() != nil {
+	if r.room.lately() != nil {
 		return // likewise; and no task is taken until there is room again
 	}
 	a := r.claim(ctx, id)
@@ -85,6 +88,7 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 		a.leave(ctx, a.outcome(why))
 		return
 	}
+	free() // what is left to do is to write: the next one may start meanwhile
 	a.settle(ctx, a.outcome(why))
 }
 

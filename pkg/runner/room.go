@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +21,12 @@ type room struct {
 
 	mu   sync.Mutex    // guards full, and lets one look at a time
 	full chan struct{} // nil while there is room; closed when there is again
+	seen time.Time     // when there was room
 }
+
+// lookAgain is how long room that was seen counts. Asking the disk each time
+// would cost an execution more than its record does.
+const lookAgain = 2 * time.Second
 
 // minInodes is what a handful of attempts need: each makes three folders and
 // two files, and its engine more.
@@ -30,7 +36,25 @@ const minInodes = 100
 func (r *room) look() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.lookLocked()
+}
+
+// lately looks unless there was room a moment ago.
+func (r *room) lately() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.seen) < lookAgain {
+		return nil
+	}
+	return r.lookLocked()
+}
+
+func (r *room) lookLocked() error {
 	err := r.measure()
+	r.seen = time.Time{}
+	if err == nil {
+		r.seen = time.Now()
+	}
 	switch {
 	case err != nil && r.full == nil:
 		r.full = make(chan struct{})

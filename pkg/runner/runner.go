@@ -35,7 +35,7 @@ type Processes interface {
 
 // Tasks puts an execution back in line: queue.
 type Tasks interface {
-	Enqueue(ctx context.Context, t execution.Ticket) error
+	Enqueue(ctx context.Context, tickets ...execution.Ticket) error
 }
 
 // Observer is told of what a worker does, for metrics. Its methods must not block.

@@ -53,10 +53,10 @@ type line struct {
 	states  map[execution.ID]queue.State
 }
 
-func (l *line) Enqueue(_ context.Context, t execution.Ticket) error {
+func (l *line) Enqueue(_ context.Context, tickets ...execution.Ticket) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tickets = append(l.tickets, t)
+	l.tickets = append(l.tickets, tickets...)
 	return nil
 }
 

@@ -25,7 +25,7 @@ local waiting = redis.call('ZCARD', prefix .. 'status:queued')
 if tonumber(ARGV[7]) > 0 and waiting >= tonumber(ARGV[7]) then return {'full', tostring(waiting)} end
 
 local eligible = now + tonumber(ARGV[6])
-redis.call('HSET', rec, 'spec', ARGV[3], 'queue', ARGV[4], 'status', 'queued', 'attempt', '0', 'last', '0',
+redis.call('HSET', rec, 'spec', ARGV[3], 'queue', ARGV[4], 'status', 'queued', 'attempt', '0', 'last', '1',
   'created', int(now), 'eligible', int(eligible), 'nonce', ARGV[12], 'dispatch', '1')
 if ARGV[8] ~= '' then redis.call('HSET', rec, 'hook', ARGV[8]) end
 redis.call('ZADD', prefix .. 'q:' .. ARGV[4], int(eligible), id)
@@ -34,6 +34,9 @@ redis.call('ZADD', prefix .. 'name:' .. ARGV[5], int(now), id)
 if tonumber(ARGV[13]) > 0 then redis.call('ZADD', prefix .. 'late', int(eligible + tonumber(ARGV[13])), id) end
 for i = 14, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
 if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
-emit('status', 0, '{"status":"queued","queue":"' .. ARGV[4] .. '"}')
-shrink() -- a hundred thousand may wait
+-- The first event, with no bell: nobody can listen to an id that nobody has been told yet.
+redis.call('XADD', ev, '1-0', 'n', '1', 'enc', 'j', 'data',
+  '{"t":' .. int(now) .. ',"a":0,"type":"status","data":{"status":"queued","queue":"' .. ARGV[4] .. '"}}')
+-- A hundred thousand may wait. One that is taken soon is shrunk at its end.
+if waiting >= 1000 then shrink() end
 return {'new', int(now), place()}

@@ -1,0 +1,100 @@
+package queue
+
+import (
+	"context"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Asynq 0.26 enqueues one task per round trip. Its client gets a recorder
+// instead of a connection: Asynq still decides what is written, and any number
+// of tasks go out in one pipeline, with the wake. queue_test.go fails when
+// Asynq begins to use other commands.
+
+// tape is what Asynq would have sent.
+type tape struct{ calls []call }
+
+// call is one script.
+type call struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+}
+
+type tapeKey struct{}
+
+// recorder is the Redis client of asynq.Client. A command that it does not know
+// panics on the nil inside.
+type recorder struct {
+	redis.UniversalClient
+	scripts sync.Map // *redis.Script by hash
+}
+
+// EvalSha implements redis.Scripter. A script that is new here is answered as a
+// server would: then its text comes with Eval.
+func (r *recorder) EvalSha(ctx context.Context, hash string, keys []string, args ...any) *redis.Cmd {
+	script, ok := r.scripts.Load(hash)
+	if !ok {
+		return redis.NewCmdResult(nil, redis.ErrNoScript)
+	}
+	t := ctx.Value(tapeKey{}).(*tape)
+	t.calls = append(t.calls, call{script.(*redis.Script), keys, args})
+	return redis.NewCmdResult(int64(1), nil) // enqueued
+}
+
+// Eval implements redis.Scripter.
+func (r *recorder) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	script := redis.NewScript(text)
+	r.scripts.Store(script.Hash(), script)
+	return r.EvalSha(ctx, script.Hash(), keys, args...)
+}
+
+// SAdd is how Asynq lists its queues, once per process; play does it each time,
+// since Redis may have lost the list.
+func (r *recorder) SAdd(context.Context, string, ...any) *redis.IntCmd {
+	return redis.NewIntResult(1, nil)
+}
+
+// play sends the tape, and wakes workers for queues that have something to run.
+func (t *tape) play(ctx context.Context, rdb redis.UniversalClient, queues, wakes []string) error {
+	// A cluster's pipeline keeps no order between its nodes, and a wake that is
+	// too early is lost.
+	_, apart := rdb.(*redis.ClusterClient)
+	pipe := rdb.Pipeline()
+	listed := pipe.SAdd(ctx, allQueues, queues)
+	sent := make([]*redis.Cmd, len(t.calls))
+	for i, c := range t.calls {
+		sent[i] = c.script.EvalSha(ctx, pipe, c.keys, c.args...)
+	}
+	if !apart {
+		ring(ctx, pipe, wakes)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	if err := listed.Err(); err != nil {
+		return err
+	}
+	unknown := false
+	for i, c := range t.calls {
+		err := sent[i].Err()
+		if redis.HasErrorPrefix(err, "NOSCRIPT") {
+			unknown = true // as are all that follow, so that their order stays
+			err = c.script.Run(ctx, rdb, c.keys, c.args...).Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if apart || unknown {
+		ring(ctx, rdb, wakes)
+	}
+	return nil
+}
+
+// ring wakes workers. They look by themselves once a second: a wake that fails
+// is no error.
+func ring(ctx context.Context, c redis.Cmdable, queues []string) {
+	for _, name := range queues {
+		_ = c.Publish(ctx, wakeChannel, name)
+	}
+}

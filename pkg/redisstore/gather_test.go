@@ -1,0 +1,256 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/redistest"
+)
+
+// stat is one figure of INFO.
+func stat(t *testing.T, s *redistest.Server, section, name string) int {
+	t.Helper()
+	rdb, err := redisstore.Dial(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	for line := range strings.Lines(rdb.Info(t.Context(), section).Val()) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			n, _ := strconv.Atoi(strings.TrimSpace(v))
+			return n
+		}
+	}
+	t.Fatalf("INFO has no %s", name)
+	return 0
+}
+
+func TestTwoHundredStartsWithOneKeyMakeOneExecution(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	var (
+		all  sync.WaitGroup
+		mu   sync.Mutex
+		news int
+		ids  = map[execution.ID]bool{}
+	)
+	for range 200 {
+		all.Go(func() {
+			c, err := st.Create(t.Context(), spec(), "me", "the key")
+			if err != nil {
+				t.Errorf("create: %v", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids[c.Record.ID] = true
+			if !c.Known {
+				news++
+			}
+		})
+	}
+	all.Wait()
+	if news != 1 || len(ids) != 1 {
+		t.Errorf("%d new executions, %d ids", news, len(ids))
+	}
+}
+
+func TestStartsAtTheSameTimeShareRoundTrips(t *testing.T) {
+	st, srv := redistest.Store(t, redisstore.Options{})
+	create(t, st, spec()) // Redis knows the script now
+	before := stat(t, srv, "stats", "total_reads_processed")
+	const n = 400
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() { create(t, st, spec()) })
+	}
+	all.Wait()
+	reads := stat(t, srv, "stats", "total_reads_processed") - before
+	if reads > n/4 {
+		t.Errorf("%d starts took %d reads of Redis: they do not go together", n, reads)
+	}
+	page, err := st.List(t.Context(), execution.ListQuery{Limit: 1})
+	if err != nil || len(page.Records) != 1 {
+		t.Fatalf("%v %v", page, err)
+	}
+	if waiting, err := st.Position(t.Context(), page.Records[0]); err != nil || waiting != n {
+		t.Errorf("the newest has %d before it, %v; want %d", waiting, err, n)
+	}
+}
+
+func TestAScriptThatRedisDoesNotKnowIsSentToIt(t *testing.T) {
+	st, srv := redistest.Store(t, redisstore.Options{})
+	rdb, err := redisstore.Dial(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	for range 5 {
+		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if _, err := st.Create(t.Context(), spec(), "", ""); err != nil {
+					t.Errorf("create: %v", err)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// lossy passes everything on to Redis, and when told to, lets it do what it is
+// asked and cuts the connection instead of answering.
+type lossy struct {
+	net.Listener
+	to string
+
+	mu   sync.Mutex // guards lose
+	lose int        // answers to lose
+}
+
+func newLossy(t *testing.T, s *redistest.Server) *lossy {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &lossy{Listener: l, to: s.Addr}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { p.serve(c) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	return p
+}
+
+func (p *lossy) serve(c net.Conn) {
+	defer c.Close()
+	up, err := net.Dial("tcp", p.to)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_, _ = io.Copy(up, c)
+		_ = up.Close()
+	}()
+	defer func() { _ = c.Close(); <-over }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := up.Read(buffer)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		lost := p.lose > 0
+		if lost {
+			p.lose--
+		}
+		p.mu.Unlock()
+		if lost {
+			return
+		}
+		if _, err := c.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func TestALostReplyToManyStartsDoublesNone(t *testing.T) {
+	srv := redistest.Start(t)
+	p := newLossy(t, srv)
+	rdb, err := redisstore.Dial("redis://" + p.Addr().String() + "/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	redisstore.Gather(rdb)
+	st := redisstore.New(rdb, redisstore.Options{})
+	create(t, st, spec())
+	var (
+		all  sync.WaitGroup
+		mu   sync.Mutex
+		made = 1
+	)
+	for round := range 20 {
+		p.mu.Lock()
+		p.lose = 1 + round%2
+		p.mu.Unlock()
+		for range 10 {
+			all.Go(func() {
+				_, err := st.Create(t.Context(), spec(), "", "")
+				if err != nil && execution.CodeOf(err) != execution.Unavailable {
+					t.Errorf("create: %v", err)
+				}
+				if err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					made++
+				}
+			})
+		}
+		all.Wait()
+	}
+	counts, err := rdb.ZCard(t.Context(), "lh:{p0}:status:queued").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One that was answered with an error may be there or not; one that was
+	// accepted is there once.
+	if int(counts) < made || counts > 201 {
+		t.Errorf("%d accepted, %d stored", made, counts)
+	}
+	if made < 100 {
+		t.Errorf("only %d of 200 survived the loss of one reply or two", made)
+	}
+}
+
+func TestWhoGivesUpWaitingGoesOnAtOnce(t *testing.T) {
+	srv := redistest.Start(t)
+	u, _ := url.Parse(srv.URL)
+	rdb, err := redisstore.Dial(u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	redisstore.Gather(rdb)
+	st := redisstore.New(rdb, redisstore.Options{})
+	create(t, st, spec())
+	srv.Pause()
+	defer srv.Resume()
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			if _, err := st.Create(ctx, spec(), "", ""); err == nil || errors.Is(err, execution.ErrFenced) {
+				t.Errorf("create: %v", err)
+			}
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+	all.Wait()
+}
