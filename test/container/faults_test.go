@@ -56,22 +56,14 @@ func TestNothingOfAnEngineIsLeftInAContainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text strings.Builder
-	buf := make([]byte, 4096)
-	for {
-		n, err := out.Read(buf)
-		text.Write(buf[:n])
-		if err != nil {
-			break
-		}
-	}
-	for line := range strings.Lines(text.String()) {
+	text := read(t, out)
+	for line := range strings.Lines(text) {
 		if strings.Contains(line, "orphans.py") || strings.HasSuffix(strings.TrimSpace(line), "Z") {
 			t.Errorf("left behind: %s", line)
 		}
 	}
-	if !strings.Contains(text.String(), "/usr/local/bin/worker") {
-		t.Errorf("the list of processes is not one: %s", text.String())
+	if !strings.Contains(text, "/usr/local/bin/worker") {
+		t.Errorf("the list of processes is not one: %s", text)
 	}
 }
 

@@ -319,6 +319,16 @@ func (s *system) cut(c testcontainers.Container) (mend func()) {
 	}
 }
 
+// read is what a command in a container printed.
+func read(t *testing.T, r io.Reader) string {
+	t.Helper()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 // pass lets a fault last.
 func pass(t *testing.T, d time.Duration) {
 	select {

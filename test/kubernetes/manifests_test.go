@@ -4,6 +4,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -27,11 +29,13 @@ type scaledObject struct {
 	metav1.TypeMeta `json:",inline"`
 	Metadata        metav1.ObjectMeta `json:"metadata"`
 	Spec            struct {
-		ScaleTargetRef  struct{ Name string } `json:"scaleTargetRef"`
-		MinReplicaCount int                   `json:"minReplicaCount"`
-		MaxReplicaCount int                   `json:"maxReplicaCount"`
-		PollingInterval int                   `json:"pollingInterval"`
-		CooldownPeriod  int                   `json:"cooldownPeriod"`
+		ScaleTargetRef struct {
+			Name string `json:"name"`
+		} `json:"scaleTargetRef"`
+		MinReplicaCount int `json:"minReplicaCount"`
+		MaxReplicaCount int `json:"maxReplicaCount"`
+		PollingInterval int `json:"pollingInterval"`
+		CooldownPeriod  int `json:"cooldownPeriod"`
 		Fallback        struct {
 			FailureThreshold int `json:"failureThreshold"`
 			Replicas         int `json:"replicas"`
@@ -95,13 +99,27 @@ func load(t *testing.T) objects {
 				t.Errorf("%s: no check for %s %s", file, head.APIVersion, head.Kind)
 				continue
 			}
-			if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
+			if err := strict([]byte(document), into); err != nil {
 				t.Errorf("%s, %s %s: %v", file, head.Kind, head.Metadata.Name, err)
 			}
 			all[head.Kind+" "+head.Metadata.Name] = into
 		}
 	}
+	if t.Failed() {
+		t.FailNow() // what follows looks at decoded fields
+	}
 	return all
+}
+
+// strict decodes as the API server does when it is asked to be strict: a field
+// that is unknown, there twice or in another case is an error.
+func strict(document []byte, into any) error {
+	data, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return err
+	}
+	wrong, err := json.UnmarshalStrict(data, into)
+	return errors.Join(append(wrong, err)...)
 }
 
 func get[T any](t *testing.T, all objects, name string) T {
