@@ -68,11 +68,20 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		store: redisstore.New(rdb, redisstore.Options{
 			Partitions: cfg.Partitions, Retention: cfg.Retention, IdempotencyTTL: cfg.IdempotencyTTL,
 			MaxQueue: int(cfg.MaxQueueSize), LogBytes: cfg.LogRedisBytes, LogHot: cfg.LogHotTTL, Archive: logs,
+			FoldAfter: foldAfter(cfg.FoldAfter),
 		}),
 	}
 	p.metrics.Collect(p.store.Stats)
 	p.watch(log)
 	return p, nil
+}
+
+// foldAfter is FOLD_AFTER as the store takes it.
+func foldAfter(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // internalArea is where logs' segments and checkpoints are: no id looks like it.

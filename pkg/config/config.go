@@ -62,6 +62,7 @@ type Config struct {
 	SpoolMaxBytes int64 // of one attempt, on the worker's disk
 	LogRedisBytes int64 // of one execution, as stored
 	LogHotTTL     time.Duration
+	FoldAfter     time.Duration
 	CancelGrace   time.Duration
 	DrainTimeout  time.Duration
 

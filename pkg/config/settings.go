@@ -163,6 +163,11 @@ var settings = []*setting{
 		parse: duration(time.Second, 366*day, func(c *Config, d time.Duration) { c.LogHotTTL = d }),
 	},
 	{
+		name: "FOLD_AFTER", def: "10m", roles: both, example: "1h",
+		doc:   "How long after its end an execution is folded: record and short log become one small string in Redis, read as before; 0 = never.",
+		parse: duration(0, 366*day, func(c *Config, d time.Duration) { c.FoldAfter = d }),
+	},
+	{
 		name: "SPOOL_MAX_BYTES", def: "256MiB", roles: Worker, example: "256MiB",
 		doc:   "How much output of one execution a worker keeps on disk, in WORKDIR, while Redis is away; what is beyond is told by a gap.",
 		parse: size(0, 1<<40, func(c *Config, n int64) { c.SpoolMaxBytes = n }),

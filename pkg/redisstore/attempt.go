@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +32,9 @@ func (s *Store) Claim(ctx context.Context, id execution.ID, worker, token string
 		return Claimed{}, fmt.Errorf("encode worker name: %w", err)
 	}
 	res, err := s.run(ctx, claimScript, id, token, worker, s.o.LeaseTicks, string(name), earlyMost.Milliseconds())
+	if errors.Is(err, errFolded) {
+		return Claimed{}, execution.Errorf(execution.Conflict, "execution %s has ended", id)
+	}
 	if err != nil {
 		return Claimed{}, wrap("claim execution", err)
 	}
@@ -73,6 +77,9 @@ func (s *Store) append(ctx context.Context, l execution.Lease, b execution.Batch
 		}
 	}
 	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress), s.o.LogBytes)
+	if errors.Is(err, errFolded) {
+		return 0, execution.ErrFenced
+	}
 	if err != nil {
 		return 0, wrap("append events", err)
 	}
@@ -129,6 +136,9 @@ func (s *Store) Settle(ctx context.Context, l execution.Lease, st Settlement) (d
 	res, err := s.run(ctx, settleScript, l.ID, l.Token, status, string(outcome), string(ending),
 		string(st.Result), s.o.Retention.Milliseconds(), lost, st.Backoff.Milliseconds(),
 		string(cancelled), string(cancelledEnding))
+	if errors.Is(err, errFolded) {
+		return 0, s.settledLongAgo(ctx, l)
+	}
 	if err != nil {
 		return 0, wrap("settle execution", err)
 	}
@@ -139,6 +149,17 @@ func (s *Store) Settle(ctx context.Context, l execution.Lease, st Settlement) (d
 		return 0, ErrAlive
 	}
 	return 0, execution.ErrFenced
+}
+
+// settledLongAgo answers a settle that is repeated after a long outage: nil when
+// the execution has ended by the same lease.
+func (s *Store) settledLongAgo(ctx context.Context, l execution.Lease) error {
+	f, err := s.getFolded(ctx, l.ID)
+	switch {
+	case err == nil && f.fields["settled"] != l.Token, execution.CodeOf(err) == execution.NotFound:
+		return execution.ErrFenced
+	}
+	return err
 }
 
 // encodeEnding gives the outcome as the record keeps it and as the end event tells it.
@@ -165,6 +186,9 @@ func (s *Store) Abandon(ctx context.Context, id execution.ID, o execution.Outcom
 		return false, err
 	}
 	res, err := s.run(ctx, abandonScript, id, string(o.Status), string(outcome), string(ending), s.o.Retention.Milliseconds())
+	if errors.Is(err, errFolded) {
+		return false, nil
+	}
 	if err != nil {
 		return false, wrap("abandon execution", err)
 	}
@@ -189,6 +213,13 @@ func (s *Store) Cancel(ctx context.Context, id execution.ID) (execution.Cancella
 			Code: execution.StorageFull, Err: err,
 			Message: "Redis is full, so the cancel could not be stored; its worker has been told to stop the engine. Ask again to be certain, and raise Redis' maxmemory",
 		}
+	}
+	if errors.Is(err, errFolded) {
+		r, err := s.Get(ctx, id)
+		if err != nil {
+			return execution.Cancellation{}, err
+		}
+		return execution.Cancellation{Ended: true, Status: r.Status, Dispatch: r.Dispatch}, nil
 	}
 	if err != nil {
 		return execution.Cancellation{}, wrap("cancel execution", err)

@@ -29,8 +29,9 @@ const compressFrom = 1 << 10
 const maxBatch = 64 << 20
 
 type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc    *zstd.Encoder
+	dec    *zstd.Decoder
+	folder *zstd.Encoder // with the dictionary of folded records
 }
 
 func newCodec() codec {
@@ -40,17 +41,21 @@ func newCodec() codec {
 	if err != nil {
 		panic("redisstore: zstd options: " + err.Error())
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxBatch), zstd.WithDecoderLowmem(true))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxBatch), zstd.WithDecoderLowmem(true), zstd.WithDecoderDictRaw(foldDict, []byte(foldDict1)))
 	if err != nil {
 		panic("redisstore: zstd options: " + err.Error())
 	}
-	return codec{enc: enc, dec: dec}
+	folder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithWindowSize(32<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderDictRaw(foldDict, []byte(foldDict1)))
+	if err != nil {
+		panic("redisstore: zstd options: " + err.Error())
+	}
+	return codec{enc: enc, dec: dec, folder: folder}
 }
 
-// encode gives the form in which a batch is stored. What it packs is put into
-// room, which may be nil.
+// encode gives the form in which a batch is stored; without an encoder, that is
+// as it is. What it packs is put into room, which may be nil.
 func (c codec) encode(batch, room []byte) (enc string, data []byte) {
-	if len(batch) < compressFrom {
+	if len(batch) < compressFrom || c.enc == nil {
 		return encBatch, batch
 	}
 	packed := c.enc.EncodeAll(batch, room[:0])

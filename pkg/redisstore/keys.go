@@ -10,9 +10,10 @@ import (
 // Every key of Longhaul, with {p<k>} for the partition's hash tag:
 //
 //	key                        type    TTL              holds
-//	lh:meta                    hash    none: one key    schema version, number of partitions (fixed at first start)
+//	lh:meta                    hash    none: one key    schema version, number of partitions (fixed at first start), when folding begins
 //	lh:probe                   -       never there      Ping writes nothing to it
 //	lh:{p0}:x:<id>             hash    by retention     the record; fields in record.go
+//	                           string  by retention     the same, folded some time after the end; see folded.go
 //	lh:{p0}:ev:<id>            stream  by retention     events in batches: entry <last number>-0, fields n, enc, data
 //	lh:{p0}:evp:<id>:<token>   stream  10 minutes       a packed copy of that, while it is made
 //	lh:{p0}:seg:<id>           zset    by retention     "<first>-<last>" of each segment in the archive, by last
@@ -20,11 +21,14 @@ import (
 //	lh:{p0}:q:<queue>          zset    members leave    queued ids by the instant from which they may run (ms)
 //	lh:{p0}:late               zset    members leave    queued ids by the instant at which they have waited too long (ms)
 //	lh:{p0}:run                zset    members leave    running ids by the tick at which their lease ends
-//	lh:{p0}:done               zset    members leave    ended ids by the instant at which retention takes them (ms)
+//	lh:{p0}:done               zset    members leave    ended ids, not folded yet, by the instant at which retention takes them (ms)
 //	lh:{p0}:tidy               zset    members leave    ended ids whose log is to be packed or moved, by instant (ms)
 //	lh:{p0}:status:<status>    zset    by retention     ids by creation (ms)
 //	lh:{p0}:name:<name>        zset    by retention     ids of one engine or command by creation (ms)
 //	lh:{p0}:label:<k>=<v>      zset    by retention     ids with a label by creation (ms)
+//	lh:{p0}:pg:<index>         zset    by retention     folded ids of done, status:, name: and label: by the same, the newest
+//	lh:{p0}:pg@<end>:<index>   zset    by retention     up to 120 older ones, up to that score
+//	lh:{p0}:pgs:<index>        zset    by retention     the ends of these
 //	lh:{p0}:hooks              zset    members leave    ids with a webhook due, by instant (ms)
 //	lh:{p0}:hook:<id>          hash    with its record  attempts of that webhook
 //	lh:{p0}:tick               hash    none: one key    the logical clock of leases: n, and at (ms) of its last step
@@ -73,8 +77,6 @@ func doneKey(prefix string) string                      { return prefix + "done"
 func hooksKey(prefix string) string                     { return prefix + "hooks" }
 func tidyKey(prefix string) string                      { return prefix + "tidy" }
 func tickKey(prefix string) string                      { return prefix + "tick" }
-func nameKey(prefix, name string) string                { return prefix + "name:" + name }
-func labelKey(prefix, k, v string) string               { return prefix + "label:" + k + "=" + v }
 func statusKey(prefix string, st execution.Status) string {
 	return prefix + "status:" + string(st)
 }

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +35,7 @@ func (s *Store) List(ctx context.Context, q execution.ListQuery) (execution.List
 	}
 	var page execution.ListPage
 	for seen := 0; ; {
-		ids, err := s.walk(ctx, s.indexes(q), from, q)
+		ids, err := s.walk(ctx, indexes(q), from, q)
 		if err != nil {
 			return execution.ListPage{}, err
 		}
@@ -67,82 +69,91 @@ func (s *Store) List(ctx context.Context, q execution.ListQuery) (execution.List
 type place struct {
 	created int64
 	id      execution.ID
+	folded  bool // its record, as far as the index knows
 }
 
 func (p place) String() string { return strconv.FormatInt(p.created, 10) + "." + string(p.id) }
 
+// top is above every id.
+var top = place{created: 1<<53 - 1, id: "~"}
+
 func parseListCursor(s string) (place, error) {
 	if s == "" {
-		return place{created: 1<<53 - 1, id: "~"}, nil // above every id
+		return top, nil
 	}
 	ms, id, ok := strings.Cut(s, ".")
 	created, err := strconv.ParseInt(ms, 10, 64)
 	if !ok || err != nil || created < 0 {
 		return place{}, execution.InvalidField("cursor", "must be the next_cursor of the page before")
 	}
-	return place{created, execution.ID(id)}, nil
+	return place{created: created, id: execution.ID(id)}, nil
 }
 
-// indexes names the sorted sets that together hold every candidate.
-func (s *Store) indexes(q execution.ListQuery) []string {
-	var keys []string
-	for _, p := range s.prefixes() {
-		switch {
-		case len(q.Labels) > 0:
-			k := slices.Sorted(func(yield func(string) bool) {
-				for k := range q.Labels {
-					if !yield(k) {
-						return
-					}
-				}
-			})[0]
-			keys = append(keys, labelKey(p, k, q.Labels[k]))
-		case q.Engine != "":
-			keys = append(keys, nameKey(p, q.Engine))
-		default:
-			statuses := q.Status
-			if len(statuses) == 0 {
-				statuses = execution.Statuses
-			}
-			for _, st := range statuses {
-				keys = append(keys, statusKey(p, st))
-			}
-		}
+// indexes names the sorted sets that together hold every candidate of a partition.
+func indexes(q execution.ListQuery) (names []any) {
+	switch {
+	case len(q.Labels) > 0:
+		k := slices.Min(slices.Collect(maps.Keys(q.Labels)))
+		return []any{"label:" + k + "=" + q.Labels[k]}
+	case q.Engine != "":
+		return []any{"name:" + q.Engine}
 	}
-	return keys
+	statuses := q.Status
+	if len(statuses) == 0 {
+		statuses = execution.Statuses
+	}
+	for _, st := range statuses {
+		names = append(names, "status:"+string(st))
+	}
+	return names
 }
 
-// walk merges the indexes and returns up to Limit+1 ids older than from.
-func (s *Store) walk(ctx context.Context, keys []string, from place, q execution.ListQuery) ([]place, error) {
+// walk merges the indexes of all partitions and returns up to Limit+1 ids older than from.
+func (s *Store) walk(ctx context.Context, names []any, from place, q execution.ListQuery) ([]place, error) {
 	low := "-inf"
 	if !q.Since.IsZero() {
 		low = strconv.FormatInt(millis(q.Since), 10)
 	}
-	pipe := s.rdb.Pipeline()
-	found := make([]*redis.ZSliceCmd, len(keys))
-	for i, key := range keys {
+	most := q.Limit + 1
+	if from != top {
 		// Members of from's own millisecond may be on either side of it, so
 		// they are asked for and sorted out; a page is never all of one
 		// millisecond in earnest, but if it is, Limit+64 still passes it.
-		found[i] = pipe.ZRevRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{
-			Max: strconv.FormatInt(from.created, 10), Min: low, Count: int64(q.Limit + 64),
-		})
+		most = q.Limit + 64
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, wrap("read list", err)
+	var calls []call
+	for _, p := range s.prefixes() {
+		calls = append(calls, call{[]string{doneKey(p)}, append([]any{p, from.created, low, most}, names...)})
 	}
 	var all []place
-	for _, f := range found {
-		for _, z := range f.Val() {
-			p := place{int64(z.Score), execution.ID(z.Member.(string))}
-			if comparePlaces(p, from) > 0 {
-				all = append(all, p)
-			}
+	for _, answer := range s.runAll(ctx, walkScript, calls) {
+		both, err := answer.Slice()
+		if err != nil {
+			return nil, wrap("read list", err)
+		}
+		for i, lists := range both {
+			all = append(all, placesIn(lists, i == 1, from)...)
 		}
 	}
 	slices.SortFunc(all, comparePlaces)
 	all = slices.CompactFunc(all, func(a, b place) bool { return a.id == b.id })
 	return all[:min(len(all), q.Limit+1)], nil
+}
+
+// placesIn reads lists of member, score, member, score, ... and leaves out what is before from.
+func placesIn(lists any, folded bool, from place) (found []place) {
+	all, _ := lists.([]any)
+	for _, one := range all {
+		members, _ := one.([]any)
+		for k := 0; k+1 < len(members); k += 2 {
+			id, _ := members[k].(string)
+			score, _ := members[k+1].(string)
+			if p := (place{int64(atoi(score)), execution.ID(id), folded}); comparePlaces(p, from) > 0 {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
 }
 
 // comparePlaces puts the newest first.
@@ -160,31 +171,63 @@ var listFields = []string{
 // records reads many at once; nil where one has gone meanwhile.
 func (s *Store) records(ctx context.Context, ids []place) ([]*execution.Record, error) {
 	pipe := s.rdb.Pipeline()
-	found := make([]*redis.SliceCmd, len(ids))
+	fields, whole := make([]*redis.SliceCmd, len(ids)), make([]*redis.StringCmd, len(ids))
 	for i, p := range ids {
-		found[i] = pipe.HMGet(ctx, recordKey(s.prefixOf(p.id), p.id), listFields...)
+		if key := recordKey(s.prefixOf(p.id), p.id); p.folded {
+			whole[i] = pipe.Get(ctx, key)
+		} else {
+			fields[i] = pipe.HMGet(ctx, key, listFields...)
+		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := exceptFolded(pipe.Exec(ctx)); err != nil {
 		return nil, wrap("read records", err)
 	}
 	records := make([]*execution.Record, len(ids))
 	for i, p := range ids {
-		f := make(map[string]string, len(listFields))
-		for k, v := range found[i].Val() {
-			if text, ok := v.(string); ok {
-				f[listFields[k]] = text
-			}
+		var err error
+		switch {
+		case p.folded:
+			records[i], err = s.listed(p.id, whole[i])
+		case isFolded(fields[i].Err()): // since the index was read
+			records[i], err = s.listed(p.id, s.rdb.Get(ctx, recordKey(s.prefixOf(p.id), p.id)))
+		default:
+			records[i], err = parseListed(p.id, fields[i].Val())
 		}
-		if len(f) == 0 {
-			continue
-		}
-		r, err := parseRecord(p.id, f)
 		if err != nil {
 			return nil, err
 		}
-		records[i] = r
 	}
 	return records, nil
+}
+
+// listed is parseListed for a folded record.
+func (s *Store) listed(id execution.ID, whole *redis.StringCmd) (*execution.Record, error) {
+	if isNil(whole.Err()) {
+		return nil, nil
+	}
+	if whole.Err() != nil {
+		return nil, wrap("read records", whole.Err())
+	}
+	f, err := s.codec.unfold(whole.Val())
+	if err != nil {
+		return nil, fmt.Errorf("execution %s: %w", id, err)
+	}
+	maps.DeleteFunc(f.fields, func(name, _ string) bool { return !slices.Contains(listFields, name) })
+	return parseRecord(id, f.fields)
+}
+
+// parseListed reads the listFields; nil when there are none.
+func parseListed(id execution.ID, values []any) (*execution.Record, error) {
+	f := make(map[string]string, len(listFields))
+	for k, v := range values {
+		if text, ok := v.(string); ok {
+			f[listFields[k]] = text
+		}
+	}
+	if len(f) == 0 {
+		return nil, nil
+	}
+	return parseRecord(id, f)
 }
 
 func matches(r *execution.Record, q execution.ListQuery) bool {

@@ -104,15 +104,21 @@ func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cu
 	}
 	p, from := s.prefixOf(id), (after + 1).String()
 	pipe := s.rdb.Pipeline()
-	exists := pipe.Exists(ctx, recordKey(p, id))
 	stored := pipe.XRangeN(ctx, eventsKey(p, id), from+"-0", "+", count)
 	// After the stream: what is sealed in between is then in both, not in neither.
 	sealed := pipe.ZRangeByScore(ctx, segmentsKey(p, id), &redis.ZRangeBy{Min: from, Max: "+inf", Count: 1})
+	// And then the record: a log that is folded in between is in all three.
+	kind := pipe.Type(ctx, recordKey(p, id))
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, false, wrap("read events", err)
 	}
-	if exists.Val() == 0 {
+	switch kind.Val() {
+	case "none":
 		return nil, false, gone(id)
+	case "string":
+		if f, err := s.getFolded(ctx, id); err != nil || f.whole {
+			return f.after(after), false, err
+		}
 	}
 	more = len(stored.Val()) == int(count)
 	for i, m := range stored.Val() {

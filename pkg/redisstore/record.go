@@ -26,6 +26,11 @@ func (s *Store) Get(ctx context.Context, id execution.ID) (*execution.Record, er
 		return nil, err
 	}
 	f, err := s.rdb.HGetAll(ctx, recordKey(s.prefixOf(id), id)).Result()
+	if isFolded(err) {
+		var whole folded
+		whole, err = s.getFolded(ctx, id)
+		f = whole.fields
+	}
 	if err != nil {
 		return nil, wrap("read record", err)
 	}

@@ -12,7 +12,17 @@ import (
 
 // Expired lists up to limit executions whose retention is over, oldest first.
 func (s *Store) Expired(ctx context.Context, limit int) ([]execution.ID, error) {
-	return s.due(ctx, doneKey, limit)
+	var due []execution.ID
+	for _, p := range s.prefixes() {
+		ids, err := dueScript.Run(ctx, s.rdb, []string{doneKey(p)}, p, "done", limit).StringSlice()
+		if err != nil {
+			return nil, wrap("read what is due", err)
+		}
+		for _, id := range ids {
+			due = append(due, execution.ID(id))
+		}
+	}
+	return due, nil
 }
 
 // due lists up to limit members per partition of an index by instant whose
@@ -51,10 +61,8 @@ func (s *Store) Purge(ctx context.Context, id execution.ID) error {
 	} else if err != nil {
 		return err
 	}
-	args := []any{s.prefixOf(id), string(id), r.Spec.Name()}
-	for k, v := range r.Spec.Labels {
-		args = append(args, k+"="+v)
-	}
+	args := []any{s.prefixOf(id), string(id), millis(r.CreatedAt), "status:" + string(r.Status), "name:" + r.Spec.Name()}
+	args = appendLabels(args, r.Spec.Labels)
 	err = purgeScript.Run(ctx, s.rdb, []string{recordKey(s.prefixOf(id), id)}, args...).Err()
 	return wrap("purge execution", err)
 }

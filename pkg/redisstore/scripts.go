@@ -12,6 +12,18 @@ import (
 //go:embed lua/common.lua
 var commonLua string
 
+//go:embed lua/pages.lua
+var pagesLua string
+
+//go:embed lua/fold.lua
+var foldLua string
+
+//go:embed lua/walk.lua
+var walkLua string
+
+//go:embed lua/due.lua
+var dueLua string
+
 //go:embed lua/create.lua
 var createLua string
 
@@ -62,13 +74,16 @@ var (
 	cancelScript     = redis.NewScript(commonLua + cancelLua)
 	abandonScript    = redis.NewScript(commonLua + abandonLua)
 	redispatchScript = redis.NewScript(commonLua + redispatchLua)
-	purgeScript      = redis.NewScript(commonLua + purgeLua)
+	purgeScript      = redis.NewScript(commonLua + pagesLua + purgeLua)
+	foldScript       = redis.NewScript(commonLua + pagesLua + foldLua)
 	sealScript       = redis.NewScript(commonLua + sealLua)
 	packScript       = redis.NewScript(commonLua + packLua)
 	moveScript       = redis.NewScript(commonLua + moveLua)
 	renewScript      = redis.NewScript(renewLua)
 	tickScript       = redis.NewScript(tickLua)
 	takeScript       = redis.NewScript(takeLua)
+	walkScript       = redis.NewScript(walkLua)
+	dueScript        = redis.NewScript(dueLua)
 )
 
 // run calls a script that begins with common.lua and answers with a list of strings.
@@ -78,5 +93,42 @@ func (s *Store) run(ctx context.Context, sc *redis.Script, id execution.ID, args
 	}
 	p := s.prefixOf(id)
 	argv := append([]any{p, string(id)}, args...)
-	return sc.Run(ctx, s.rdb, []string{recordKey(p, id)}, argv...).StringSlice()
+	res, err := sc.Run(ctx, s.rdb, []string{recordKey(p, id)}, argv...).StringSlice()
+	if isFolded(err) {
+		return nil, errFolded
+	}
+	return res, err
+}
+
+// call is one call of a script.
+type call struct {
+	keys []string
+	args []any
+}
+
+// runAll calls one script many times in one round trip. Each answer has an error of its own.
+func (s *Store) runAll(ctx context.Context, sc *redis.Script, calls []call) []*redis.Cmd {
+	answers := make([]*redis.Cmd, len(calls))
+	pipe := s.rdb.Pipeline()
+	for i, c := range calls {
+		answers[i] = sc.EvalSha(ctx, pipe, c.keys, c.args...)
+	}
+	_, _ = pipe.Exec(ctx) // the answers have it
+	var unknown []int
+	for i, a := range answers {
+		if redis.HasErrorPrefix(a.Err(), "NOSCRIPT") { // Redis is new, or another one
+			unknown = append(unknown, i)
+		}
+	}
+	for n, i := range unknown {
+		if n == 0 {
+			answers[i] = sc.Run(ctx, s.rdb, calls[i].keys, calls[i].args...)
+			continue
+		}
+		answers[i] = sc.EvalSha(ctx, pipe, calls[i].keys, calls[i].args...)
+	}
+	if len(unknown) > 1 {
+		_, _ = pipe.Exec(ctx)
+	}
+	return answers
 }

@@ -26,6 +26,7 @@ type Options struct {
 	LogBytes       int64         // LOG_REDIS_BYTES: events of one execution, as stored, at most; beyond it the middle goes
 	Archive        Archive       // where logs go when Redis is not to keep them; nil = nowhere
 	LogHot         time.Duration // LOG_HOT_TTL: how long after its end a log stays in Redis, with an archive
+	FoldAfter      time.Duration // FOLD_AFTER: how long after its end a record is folded; 0 = the default, below 0 = never
 	LeaseTicks     int           // a lease not renewed for so many ticks (seconds) is lost
 }
 
@@ -56,6 +57,9 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	if o.LogHot <= 0 {
 		o.LogHot = time.Hour
 	}
+	if o.FoldAfter == 0 {
+		o.FoldAfter = 10 * time.Minute
+	}
 	if o.LeaseTicks <= 0 {
 		o.LeaseTicks = 15
 	}
@@ -74,6 +78,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	meta, err := s.rdb.HMGet(ctx, keyMeta, "version", "partitions").Result()
 	if err == nil && (meta[0] == nil || meta[1] == nil) { // else nothing is written: Redis may be full
 		pipe := s.rdb.TxPipeline()
+		if meta[0] == nil { // nobody was here before: there is no older release to wait for
+			pipe.HSetNX(ctx, keyMeta, "folds", 0)
+		}
 		pipe.HSetNX(ctx, keyMeta, "version", schemaVersion)
 		pipe.HSetNX(ctx, keyMeta, "partitions", s.partitions)
 		got := pipe.HMGet(ctx, keyMeta, "version", "partitions")

@@ -44,12 +44,22 @@ func (s *Store) tidy(ctx context.Context, id execution.ID) error {
 	record := pipe.HMGet(ctx, recordKey(p, id), "last", "ended", "stored", "packed")
 	length := pipe.XLen(ctx, eventsKey(p, id))
 	now := pipe.Time(ctx)
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := exceptFolded(pipe.Exec(ctx)); err != nil {
 		return wrap("read record", err)
 	}
 	var f [4]string
 	for i, v := range record.Val() {
 		f[i], _ = v.(string)
+	}
+	if isFolded(record.Err()) {
+		whole, err := s.getFolded(ctx, id)
+		if err == nil && whole.whole { // and its log with it
+			err = wrap("forget a log", s.rdb.ZRem(ctx, tidyKey(p), string(id)).Err())
+		}
+		if err != nil || whole.whole {
+			return err
+		}
+		f = [4]string{whole.fields["last"], whole.fields["ended"], whole.fields["stored"], whole.fields["packed"]}
 	}
 	last, ended, stored, packed := f[0], f[1], atoi(f[2]), f[3] != ""
 	if ended == "" {

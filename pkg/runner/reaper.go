@@ -29,6 +29,7 @@ type Ledger interface {
 	Expired(ctx context.Context, limit int) ([]execution.ID, error)
 	Purge(ctx context.Context, id execution.ID) error
 	Tidy(ctx context.Context) (more bool, err error)
+	Fold(ctx context.Context) (more bool, err error)
 }
 
 // Line is what the Reaper puts back, and takes out in the end: queue.
@@ -82,12 +83,12 @@ type Reaper struct {
 	active map[execution.ID]time.Time
 	// Each asks for a round of a duty that waits for a store of files, which may
 	// be slow, or away: it must not hold up the rest.
-	clean, tidying chan struct{}
+	clean, tidying, folding chan struct{}
 }
 
 // NewReaper makes a Reaper.
 func NewReaper(ledger Ledger, line Line, files Files, log *slog.Logger) *Reaper {
-	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1), tidying: make(chan struct{}, 1)}
+	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1), tidying: make(chan struct{}, 1), folding: make(chan struct{}, 1)}
 }
 
 // Run reaps until ctx ends. Redis being away is waited out.
@@ -96,6 +97,7 @@ func (p *Reaper) Run(ctx context.Context) error {
 	defer cleaning.Wait()
 	cleaning.Go(func() { p.keep(ctx, "retention", p.clean, p.expired) })
 	cleaning.Go(func() { p.keep(ctx, "logs of ended executions", p.tidying, p.tidy) })
+	cleaning.Go(func() { p.keep(ctx, "records of ended executions", p.folding, p.fold) })
 	ticker := time.NewTicker(reapEvery)
 	defer ticker.Stop()
 	for {
@@ -118,7 +120,7 @@ func (p *Reaper) round(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
-	for _, rounds := range []chan struct{}{p.clean, p.tidying} {
+	for _, rounds := range []chan struct{}{p.clean, p.tidying, p.folding} {
 		select {
 		case rounds <- struct{}{}:
 		default: // the last round of it still goes on
@@ -351,6 +353,12 @@ func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
 		}
 	}
 	return p.ledger.Purge(ctx, id)
+}
+
+// fold gives what ended a while ago its small form. It waits for Redis alone, but
+// after an update there may be a week's worth to do.
+func (p *Reaper) fold(ctx context.Context) error {
+	return whileMore(func() (bool, error) { return p.ledger.Fold(ctx) })
 }
 
 // tidy packs and moves the logs of what has ended.

@@ -178,7 +178,7 @@ func newSystemOn(t testing.TB, r *redistest.Server, url string, apis, workers in
 	s.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "API_TOKENS=" + token, "HOST=127.0.0.1", "ENGINES_FILE=" + catalog,
 		"ARTIFACTS_URL=file://" + filepath.Join(s.dir, "outputs"), "LOG_FORMAT=json", "LOG_LEVEL=info",
-		"DRAIN_TIMEOUT=6s", "CANCEL_GRACE=" + grace.String(), "GOMEMLIMIT=400MiB",
+		"DRAIN_TIMEOUT=6s", "CANCEL_GRACE=" + grace.String(), "GOMEMLIMIT=400MiB", "FOLD_AFTER=1s",
 	}, env...)
 	for i := range apis {
 		s.apis = append(s.apis, s.newProc("api", "api-"+strconv.Itoa(i+1)))

@@ -2,7 +2,10 @@ package faults
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +131,77 @@ func TestOldAndNewRunSideBySide(t *testing.T) {
 		}
 	}
 	s.check(20 * time.Second)
+}
+
+// What this version has folded, an older one that comes back for good cannot
+// read: it says so, and starts nothing twice.
+func TestAnOlderReleaseStartsNothingTwiceThatIsFolded(t *testing.T) {
+	single(t)
+	old := buildOld(t)
+	s := newSystemOf(t, 1, 1, "ARTIFACTS_URL=")
+	r := engine("-lines", "5", "-both")
+	r.Labels = map[string]string{serialLabel: "one-key"}
+	body, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func() (int, string) { return s.ask(http.MethodPost, "/execute/start", "one-key", string(body)) }
+	code, answer := start()
+	var made struct {
+		ID execution.ID `json:"execution_id"`
+	}
+	if err := json.Unmarshal([]byte(answer), &made); err != nil || code != http.StatusAccepted {
+		t.Fatalf("start: %d %s", code, answer)
+	}
+	s.accept(made.ID, "one-key", r)
+	s.complete([]execution.ID{made.ID}, 20*time.Second)
+	status := "/execute/status/" + string(made.ID)
+	_, before := s.ask(http.MethodGet, status, "", "")
+	s.eventually("it is folded", 20*time.Second, func() bool {
+		return s.rdb.Type(s.ctx, "lh:{p0}:x:"+string(made.ID)).Val() == "string"
+	})
+	s.roll(old, s.apis...)
+	if code, answer := start(); code != http.StatusServiceUnavailable {
+		t.Errorf("the old version started: %d %s", code, answer)
+	}
+	if code, answer := s.ask(http.MethodGet, status, "", ""); code != http.StatusServiceUnavailable {
+		t.Errorf("the old version's status: %d %s", code, answer)
+	}
+	if code, answer := s.ask(http.MethodPost, "/execute/cancel/"+string(made.ID), "", ""); code != http.StatusServiceUnavailable {
+		t.Errorf("the old version's cancel: %d %s", code, answer)
+	}
+	if code, answer := s.ask(http.MethodGet, "/execute/list", "", ""); code != http.StatusOK {
+		t.Errorf("the old version's list: %d %s", code, answer)
+	}
+	s.roll(bin, s.apis...)
+	if code, answer := s.ask(http.MethodGet, status, "", ""); code != http.StatusOK || answer != before {
+		t.Errorf("its status is %d %s, was %s", code, answer, before)
+	}
+	if code, answer := start(); code >= 300 || !strings.Contains(answer, string(made.ID)) {
+		t.Errorf("the same key gives %d %s", code, answer)
+	}
+	s.check(20 * time.Second)
+}
+
+// ask asks the first API replica, once.
+func (s *system) ask(method, path, key, body string) (int, string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.ctx, method, s.apis[0].url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	answer, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(answer)
 }
 
 // everyVerb uses each API replica by itself, and one against the other.

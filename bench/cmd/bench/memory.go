@@ -44,14 +44,15 @@ func memoryCommand() *cobra.Command {
 const packed = 8 * time.Second
 
 // memory prints what executions and logs take in Redis, as tables in Markdown.
-// All settings have their defaults.
+// All settings but FOLD_AFTER have their defaults.
 func memory(ctx context.Context, most int, settle time.Duration, artifacts string) error {
 	s, err := newSession(ctx, os.Stdout)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	env := []string{"QUEUES=default"} // critical is this program's own, see finish
+	// critical is this program's own, see finish. What is folded later otherwise is so at once.
+	env := []string{"QUEUES=default", "FOLD_AFTER=1s"}
 	if artifacts != "" {
 		env = append(env, "ARTIFACTS_URL="+artifacts)
 	}
@@ -200,10 +201,20 @@ func (m *meter) executions(ctx context.Context, most int) error {
 		return err
 	}
 	const some = 1000
-	if err := m.finish(ctx, some); err != nil { // what there is one of
+	if err := m.finish(ctx, 10*some, empty, 0); err != nil { // what there is one of, and tables that grow by doubling
 		return err
 	}
-	if err := show(fmt.Sprintf("finished, %d by API and worker", some), some, func() error { return m.real(ctx, some) }); err != nil {
+	if err := m.calm(ctx); err != nil {
+		return err
+	}
+	const just = "just finished, until FOLD_AFTER is over, with the task that Asynq keeps for an hour"
+	if err := show(just, 10*some, func() error {
+		// Not before an hour has passed; and then again.
+		return errors.Join(m.rdb.HSet(ctx, "lh:meta", "folds", time.Now().Add(time.Hour).UnixMilli()).Err(), m.finish(ctx, 10*some, empty, 0))
+	}); err != nil {
+		return err
+	}
+	if err := errors.Join(m.rdb.HSet(ctx, "lh:meta", "folds", 0).Err(), m.calm(ctx)); err != nil {
 		return err
 	}
 	begun, err := m.redis.used(ctx)
@@ -212,18 +223,41 @@ func (m *meter) executions(ctx context.Context, most int) error {
 	}
 	done := 0
 	for n := some; n <= most; n *= 10 {
-		if err := m.finish(ctx, n-done); err != nil {
+		if err := m.finish(ctx, n-done, empty, 0); err != nil {
 			return err
 		}
 		done = n
+		if err := m.calm(ctx); err != nil {
+			return err
+		}
 		now, err := m.redis.used(ctx)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("| finished, %d | %d |\n", n, (now-begun)/int64(n))
 	}
+	for _, kind := range []struct {
+		what  string
+		spec  func(i int) execution.Spec
+		lines int
+	}{
+		{"finished, with three arguments and a label", usual, 0},
+		{"finished, with three arguments, a label and four lines of output", usual, 4},
+	} {
+		err := show(kind.what, 10*some, func() error {
+			return errors.Join(m.finish(ctx, 10*some, kind.spec, kind.lines), m.calm(ctx))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := show(fmt.Sprintf("finished, %d by API and worker, with an idempotency key", some), some, func() error {
+		return errors.Join(m.real(ctx, some), m.calm(ctx))
+	}); err != nil {
+		return err
+	}
 	for _, part := range []struct{ what, keys string }{
-		{"of which its record", "lh:*:x:*"}, {"of which its events", "lh:*:ev:*"}, {"of which Asynq's task, for an hour", "asynq:*:t:*"},
+		{"of which its record, with a short log", "lh:*:x:*"},
 	} {
 		each, err := m.average(ctx, part.keys, some)
 		if err != nil {
@@ -235,7 +269,7 @@ func (m *meter) executions(ctx context.Context, most int) error {
 		what string
 		spec func(i int) execution.Spec
 	}{
-		{"queued", func(int) execution.Spec { return empty() }},
+		{"queued", empty},
 		{"queued, with a label whose values are shared by many", func(i int) execution.Spec { return labelled(i % 10) }},
 		{"queued, with a label whose value is its own", labelled},
 	} {
@@ -244,7 +278,7 @@ func (m *meter) executions(ctx context.Context, most int) error {
 		}
 	}
 	return show("queued, with an idempotency key, as all from `pkg/client`", 10*some, func() error {
-		return m.submit(ctx, 10*some, func(int) execution.Spec { return empty() }, "key-")
+		return m.submit(ctx, 10*some, empty, "key-")
 	})
 }
 
@@ -262,14 +296,20 @@ func (m *meter) average(ctx context.Context, match string, some int) (int64, err
 	return sum / max(1, count), nil
 }
 
-func empty() execution.Spec {
+func empty(int) execution.Spec {
 	s := execution.Spec{Command: "probe", Args: []string{"nothing"}, DelaySeconds: 3600}
 	s.Normalize(execution.DefaultLimits())
 	return s
 }
 
+func usual(i int) execution.Spec {
+	s := execution.Spec{Command: "python", Args: []string{"analyze.py", "--customer", strconv.Itoa(i)}, Labels: map[string]string{"team": "team-" + strconv.Itoa(i%10)}}
+	s.Normalize(execution.DefaultLimits())
+	return s
+}
+
 func labelled(i int) execution.Spec {
-	s := empty()
+	s := empty(i)
 	s.Labels = map[string]string{"customer": "number-" + strconv.Itoa(i)}
 	return s
 }
@@ -294,9 +334,43 @@ func (m *meter) real(ctx context.Context, n int) error {
 	})
 }
 
+// calm waits until all that has ended is folded, and takes out the tasks that
+// Asynq keeps for an hour.
+func (m *meter) calm(ctx context.Context) error {
+	for {
+		left, err := m.rdb.ZCard(ctx, "lh:{p0}:done").Result()
+		if err != nil {
+			return err
+		}
+		if left == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	for it := m.rdb.Scan(ctx, 0, "asynq:{*}:completed", 1000).Iterator(); it.Next(ctx); {
+		ids, err := m.rdb.ZRange(ctx, it.Val(), 0, -1).Result()
+		if err != nil {
+			return err
+		}
+		pipe := m.rdb.Pipeline()
+		for _, id := range ids {
+			pipe.Unlink(ctx, strings.TrimSuffix(it.Val(), "completed")+"t:"+id)
+		}
+		pipe.Unlink(ctx, it.Val())
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finish lets n come and go with no engine: the same writes to Redis, and a
 // ticket through Asynq, which keeps it for an hour.
-func (m *meter) finish(ctx context.Context, n int) error {
+func (m *meter) finish(ctx context.Context, n int, spec func(i int) execution.Spec, lines int) error {
 	rdb, err := redisstore.Dial(m.redis.url)
 	if err != nil {
 		return err
@@ -305,12 +379,12 @@ func (m *meter) finish(ctx context.Context, n int) error {
 	ctx, stop := context.WithCancel(ctx)
 	srv := queue.NewServer(rdb, queue.ServerOptions{
 		Slots: 16, Queues: []string{"critical"}, Logger: slog.New(slog.DiscardHandler),
-		Handle: func(ctx context.Context, id execution.ID) { ended <- m.carry(ctx, id) },
+		Handle: func(ctx context.Context, id execution.ID) { ended <- m.carry(ctx, id, lines) },
 	})
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Run(ctx) }()
-	err = m.submit(ctx, n, func(int) execution.Spec {
-		s := empty()
+	err = m.submit(ctx, n, func(i int) execution.Spec {
+		s := spec(i)
 		s.Queue, s.DelaySeconds = "critical", 0
 		return s
 	}, "")
@@ -321,11 +395,22 @@ func (m *meter) finish(ctx context.Context, n int) error {
 	return errors.Join(err, <-stopped)
 }
 
-// carry is what a worker writes of an attempt that prints nothing.
-func (m *meter) carry(ctx context.Context, id execution.ID) error {
+// carry is what a worker writes of an attempt that prints so many lines.
+func (m *meter) carry(ctx context.Context, id execution.ID, lines int) error {
 	c, err := m.store.Claim(ctx, id, "worker-1", redisstore.NewToken())
 	if err != nil {
 		return err
+	}
+	if lines > 0 {
+		b := execution.Batch{No: 1, N: lines}
+		for i := range lines {
+			e := execution.Event{Type: execution.EventLog, Stream: execution.Stdout, Time: time.Now(), Attempt: 1}
+			e.Bytes = fmt.Appendf(nil, "%s INFO step %d of %d is done: %d rows\n", e.Time.Format(time.RFC3339), i+1, lines, time.Now().UnixNano()%1e6)
+			b.Data, b.LogBytes = execution.AppendEvent(b.Data, &e), b.LogBytes+int64(len(e.Bytes))
+		}
+		if err := m.store.Append(ctx, c.Lease, b); err != nil {
+			return err
+		}
 	}
 	code, gone := 0, time.Now().UTC()
 	_, err = m.store.Settle(ctx, c.Lease, redisstore.Settlement{Outcome: execution.Outcome{

@@ -2,7 +2,8 @@
 -- ARGV[3] last, as the packer saw it   ARGV[4] entries that it read   ARGV[5] bytes of the copy, '' when the log stays as it is
 -- ARGV[6] instant (ms) of the move, '' for never   ARGV[7] the copy's key   ARGV[8] entries that were written to it
 -- Returns {'ok'} | {'moved'}: the log is not what was copied
-local r = redis.call('HMGET', rec, 'last', 'ended')
+local folded = redis.call('TYPE', rec).ok == 'string' -- it has ended, and its last number is what it was
+local r = folded and {ARGV[3], true} or redis.call('HMGET', rec, 'last', 'ended')
 if not r[2] or r[1] ~= ARGV[3] or redis.call('XLEN', ev) ~= tonumber(ARGV[4]) then
   redis.call('UNLINK', ARGV[7])
   return {'moved'}
@@ -13,9 +14,9 @@ if ARGV[5] ~= '' then
   redis.call('UNLINK', ev)
   redis.call('RENAME', ARGV[7], ev)
   redis.call('PERSIST', ev)
-  redis.call('HSET', rec, 'stored', ARGV[5])
+  if not folded then redis.call('HSET', rec, 'stored', ARGV[5]) end
 end
-redis.call('HSET', rec, 'packed', '1')
+if not folded then redis.call('HSET', rec, 'packed', '1') end
 if ARGV[6] == '' then
   redis.call('ZREM', prefix .. 'tidy', id)
 else

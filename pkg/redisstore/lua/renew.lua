@@ -5,7 +5,7 @@ local prefix = ARGV[1]
 local ends = tonumber(redis.call('HGET', prefix .. 'tick', 'n') or '0') + tonumber(ARGV[2])
 local answers = {}
 for i = 3, #ARGV, 2 do
-  local r = redis.call('HMGET', prefix .. 'x:' .. ARGV[i], 'status', 'token', 'cancel')
+  local r = redis.pcall('HMGET', prefix .. 'x:' .. ARGV[i], 'status', 'token', 'cancel') -- an error: it is folded
   local answer = 0
   if r[1] == 'running' and r[2] == ARGV[i + 1] then
     redis.call('ZADD', KEYS[1], ends, ARGV[i])

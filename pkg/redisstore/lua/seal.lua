@@ -1,6 +1,7 @@
 -- Takes a part of a running log's middle out of Redis, once a segment in the archive holds it.
 -- ARGV[3] token   ARGV[4] first and ARGV[5] last event of the segment
 -- Returns {'ok'} | {'fenced'} | {'gone'}: there is no such execution any more
+if redis.call('TYPE', rec).ok == 'string' then return {'fenced'} end -- folded
 local r = redis.call('HMGET', rec, 'status', 'token', 'cut')
 if not r[1] then return {'gone'} end
 if r[1] ~= 'running' or r[2] ~= ARGV[3] then return {'fenced'} end
