@@ -10,7 +10,7 @@ import (
 // docs/protocol.md describes the data of each type.
 type Event struct {
 	Seq     execution.Cursor    `json:"seq" doc:"Its number: 1, 2, 3 ... without holes" example:"7"`
-	Type    execution.EventType `json:"type" doc:"status, log, progress, agent, artifact, checkpoint, gap, end, or a type of the engine's own" example:"log"`
+	Type    execution.EventType `json:"type" doc:"status, log, progress, agent, artifact, checkpoint, cold_start, gap, end, or a type of the engine's own" example:"log"`
 	Time    Time                `json:"time" format:"date-time"`
 	Attempt int                 `json:"attempt" example:"1"`
 	Data    json.RawMessage     `json:"data" doc:"An object; of a log event {stream, text or base64, attempt, time}"`

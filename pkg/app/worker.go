@@ -18,6 +18,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/redisstore"
 	"github.com/longhaul/longhaul/pkg/runner"
 	"github.com/longhaul/longhaul/pkg/telemetry"
+	"github.com/longhaul/longhaul/pkg/warm"
 )
 
 // Worker runs executions until ctx ends, and then drains.
@@ -34,8 +35,9 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		log.Warn("the worker's environment stays readable for its engines", "error", err)
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
+	keeper := warm.New(p.catalog, pool, warm.Options{Lookup: os.LookupEnv, Logger: log, Observer: p.metrics})
 	sealer := redisstore.NewSealer(p.store, log)
-	run, err := runner.New(timed{p.store, sealer, p.metrics}, p.catalog, pool, p.artifacts, p.tasks, runner.Options{
+	run, err := runner.New(timed{p.store, sealer, p.metrics}, p.catalog, keeper, p.artifacts, p.tasks, runner.Options{
 		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir, MinFree: cfg.MinFree,
 		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
@@ -71,6 +73,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	g.start("leases", run.Run)
 	g.start("sealing", sealer.Run)
 	g.start("recovery", run.Recover)
+	g.start("warm engines", func(ctx context.Context) error { return keeper.Run(ctx, run.Folder()) })
 	if err := p.keepers(g); err != nil {
 		g.stop()
 		return err
@@ -96,7 +99,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	g.stop()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if cerr := pool.Close(closing); cerr != nil {
+	if cerr := errors.Join(keeper.Close(closing), pool.Close(closing)); cerr != nil {
 		log.Error("processes left behind", "error", cerr)
 	}
 	if cerr := run.Close(); cerr != nil {

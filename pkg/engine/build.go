@@ -37,6 +37,7 @@ func (b *builder) engine(name string, f *entryFile) *entry {
 		b.program(key+".command", e.command[0], e.cwd)
 	}
 	b.params(e, f)
+	b.warm(e, f.Warm)
 	return e
 }
 

@@ -56,6 +56,7 @@ type entry struct {
 	limits      Limits
 	maxAttempts int
 	onInterrupt execution.OnInterrupt
+	warm        *warm // nil: each execution starts the program anew
 }
 
 // params is the JSON Schema of an engine's parameters.

@@ -38,6 +38,7 @@ type entryFile struct {
 	AllowArgs patterns     `yaml:"allow_args"`
 	Params    schemaNode   `yaml:"params"`
 	ParamsTo  string       `yaml:"params_to"`
+	Warm      *warmFile    `yaml:"warm"`
 }
 
 type rawCommand struct {

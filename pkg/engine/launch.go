@@ -22,6 +22,7 @@ type Launch struct {
 	Secrets []string      // values to redact from everything the engine says
 	Grace   time.Duration // between SIGTERM and SIGKILL; 0 is the worker's CANCEL_GRACE
 	Limits  Limits
+	Warm    string // the engine's name if it is kept warm, see Catalog.Warm; else ""
 
 	StalledAfter    time.Duration // silence after which a stalled event tells of it; 0: never
 	ProgressTimeout time.Duration // the most between two progress events; 0: no such limit
@@ -53,6 +54,9 @@ func (c *Catalog) Launch(spec *execution.Spec, lookup func(string) (string, bool
 		return nil, p.err()
 	}
 	l := &Launch{Dir: e.cwd, Grace: e.grace, Limits: e.limits, Stdin: spec.Input, StalledAfter: e.stalled, ProgressTimeout: e.progress}
+	if e.warm != nil {
+		l.Warm = e.name
+	}
 	env, err := e.environ(spec, lookup, l)
 	if err != nil {
 		return nil, err

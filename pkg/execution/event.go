@@ -48,6 +48,7 @@ const (
 	EventArtifact   EventType = "artifact"
 	EventStalled    EventType = "stalled"
 	EventCheckpoint EventType = "checkpoint"
+	EventColdStart  EventType = "cold_start"
 	EventGap        EventType = "gap"
 	EventEnd        EventType = "end"
 )

@@ -31,7 +31,7 @@ func (s *shim) bury(cause error) {
 		m.session = p.pid // 0 if the shim died before it could tell
 	}
 	swept := sweep(m)
-	s.pool.log.Warn("shim was lost: swept what it ran", "shim_pid", s.os.Pid, "execution_id", m.id, "swept", swept, "cause", cause)
+	s.pool.log.Warn("shim was lost: swept what it ran", "shim_pid", s.os.PID(), "execution_id", m.id, "swept", swept, "cause", cause)
 	s.pool.release()
 	exit := Exit{Code: -1, ShimLost: true, ExitedAt: died, KillSentAt: died, GoneAt: time.Now()}
 	if p.pid == 0 {
@@ -44,6 +44,6 @@ func (s *shim) bury(cause error) {
 // discard makes sure of the shim's end: it may only have closed its socket, or talked nonsense.
 func (s *shim) discard() {
 	s.kill()
-	_, _ = s.os.Wait()
+	s.os.Wait()
 	_ = s.socket.Close()
 }

@@ -19,6 +19,17 @@ type Command struct {
 	Dir         string   // working directory; "" is the worker's own
 	Stdin       []byte   // then end-of-file; nil is /dev/null
 	Limits      Limits
+
+	// Ready is a process that has loaded the program already and waits for the rest of this. It is used up, whatever comes of the start;
+	// where it has died meanwhile, the program is started as it is without one, and [Process.Cold] tells.
+	Ready *Ready
+
+	// Warm is the name under which a caller may look for a Ready; a Pool takes no notice of it.
+	Warm string
+	// Cold is why that one found none; [Process.Cold] gives it back.
+	Cold string
+
+	template bool // see [Template]
 }
 
 // Limits are resource limits, soft and hard, that hold from the engine's first instruction; 0 leaves a limit as the worker

@@ -20,7 +20,7 @@ func (s *shim) retire() {
 	s.retired = true
 	s.setDeadlineLocked(killPatience)
 	s.mu.Unlock()
-	_ = s.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) })
+	_ = control(s.socket, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) })
 }
 
 // overdue acts when the deadline has passed: an idle shim was unused for long, any other does not obey.
@@ -38,7 +38,7 @@ func (s *shim) overdue() {
 	if s.current == nil && !s.retired { // taken this very moment, for a start that sets its own deadline
 		return
 	}
-	s.pool.log.Warn("shim does not answer: killing it", "shim_pid", s.os.Pid)
+	s.pool.log.Warn("shim does not answer: killing it", "shim_pid", s.os.PID())
 	s.kill()
 }
 

@@ -2,7 +2,7 @@ package process
 
 // What tests may see, and nobody else.
 
-func ShimPID(p *Process) int { return p.shim.os.Pid }
+func ShimPID(p *Process) int { return p.shim.os.PID() }
 
 func (p *Pool) Shims() int {
 	p.mu.Lock()

@@ -18,7 +18,7 @@ type pipes struct {
 	far                    []int    // stdout, stderr, events, [stdin]: in the order the shim expects them
 }
 
-func openPipes(stdin []byte) (p *pipes, err error) {
+func openPipes(stdin []byte, template bool) (p *pipes, err error) {
 	p = &pipes{far: make([]int, 0, 4)}
 	defer func() {
 		if err != nil {
@@ -32,7 +32,12 @@ func openPipes(stdin []byte) (p *pipes, err error) {
 	if p.stderr, err = p.output("stderr"); err != nil {
 		return p, err
 	}
-	if p.events, err = p.output("events"); err != nil {
+	if template {
+		err = p.control()
+	} else {
+		p.events, err = p.output("events")
+	}
+	if err != nil {
 		return p, err
 	}
 	if stdin != nil {
@@ -52,6 +57,22 @@ func (p *pipes) output(name string) (*os.File, error) {
 	p.far = append(p.far, fd[1])
 	_ = syscall.SetNonblock(fd[0], true)
 	return os.NewFile(uintptr(fd[0]), name), nil
+}
+
+// control gives a template a socket in the place of the events.
+func (p *pipes) control() error {
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	fd, err := unix.FcntlInt(theirs.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		_ = ours.Close()
+		return os.NewSyscallError("fcntl", err)
+	}
+	p.events, p.far = ours, append(p.far, fd)
+	return nil
 }
 
 // input writes what fits right away. A file in memory instead of a pipe would take any size without a goroutine, but programs that

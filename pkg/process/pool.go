@@ -61,6 +61,15 @@ func (p *Pool) Start(ctx context.Context, c Command) (*Process, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	process, err := p.start(ctx, c)
+	if errors.Is(err, errNotReady) {
+		c.Ready, c.Cold = nil, err.Error()
+		process, err = p.start(ctx, c)
+	}
+	return process, err
+}
+
+func (p *Pool) start(ctx context.Context, c Command) (*Process, error) {
 	path, err := c.lookup()
 	if err != nil {
 		return nil, &StartError{Op: "lookup", Path: c.Path, Err: err}
@@ -68,7 +77,7 @@ func (p *Pool) Start(ctx context.Context, c Command) (*Process, error) {
 	if err := p.acquire(ctx); err != nil {
 		return nil, err
 	}
-	pipes, err := openPipes(c.Stdin)
+	pipes, err := openPipes(c.Stdin, c.template)
 	if err != nil {
 		p.release()
 		return nil, &StartError{Op: "pipe", Path: c.Path, Err: err}
@@ -96,6 +105,13 @@ func (p *Pool) Start(ctx context.Context, c Command) (*Process, error) {
 
 // hand gives the process to a shim. An idle one may have died unnoticed; a new one that is dead as well is a reason to give up.
 func (p *Pool) hand(process *Process) error {
+	if r := process.command.Ready; r != nil && r.fits(&process.command) {
+		if process.warm = r.shim.begin(process) == nil; process.warm {
+			return nil
+		}
+		r.shim.kill()
+		process.command.Cold = errNotReady.Error()
+	}
 	for {
 		s, fresh, err := p.take()
 		if err != nil {

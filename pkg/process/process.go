@@ -22,6 +22,7 @@ type Process struct {
 	feeding   sync.WaitGroup
 	pid       int       // set before started is answered, then constant
 	startedAt time.Time // likewise
+	warm      bool      // likewise; false only if it was not made from a Ready
 	exit      Exit      // set before gone is closed, then constant
 
 	killAt time.Time // guarded by shim.mu; the earliest SIGKILL asked for, zero if none
@@ -29,6 +30,17 @@ type Process struct {
 
 // PID is the engine's main process, which is also its process group and session.
 func (p *Process) PID() int { return p.pid }
+
+// Warm tells that the process had loaded its program before it was given this command: see [Command.Ready].
+func (p *Process) Warm() bool { return p.warm }
+
+// Cold is why the process was not made from a Ready, where one was to be had; else "".
+func (p *Process) Cold() string {
+	if p.warm {
+		return ""
+	}
+	return p.command.Cold
+}
 
 // StartedAt is when the engine's program was executed: deadlines run from here.
 func (p *Process) StartedAt() time.Time { return p.startedAt }

@@ -11,8 +11,10 @@ import (
 // shim is the worker's handle of one. Its goroutine (run) is the only reader of the socket, and waits for the OS process.
 type shim struct {
 	pool   *Pool
-	os     *os.Process
+	os     body
 	socket *os.File
+	once   bool          // a template forked it, with an engine that can run once
+	dead   chan struct{} // closed when it is reaped, and nothing of it is left
 
 	mu       sync.Mutex // guards the fields below, and the order of what is sent
 	current  *Process   // nil when idle
@@ -22,6 +24,7 @@ type shim struct {
 
 // run reads what the shim says until it is dead, then cleans up after it.
 func (s *shim) run() {
+	defer close(s.dead)
 	defer s.pool.remove(s)
 	buffer := make([]byte, 512) // the longest message, the Exit, is below 128 bytes
 	for {
@@ -44,6 +47,12 @@ func (s *shim) run() {
 func (s *shim) receive(message []byte) (err error) {
 	kind, body := message[0], message[1:]
 	p := s.running()
+	if kind == msgLost {
+		if p == nil {
+			s.retire()
+		}
+		return nil // else a start crossed it, and will be refused
+	}
 	if p == nil {
 		return errMalformed
 	}
@@ -75,8 +84,11 @@ func (s *shim) receive(message []byte) (err error) {
 }
 
 func (p *Process) refusal(step int64, errno syscall.Errno) *StartError {
-	if step == refusedLimit {
+	switch step {
+	case refusedLimit:
 		return &StartError{Op: "limit", Path: p.command.Path, Err: errno}
+	case refusedReady:
+		return &StartError{Op: "ready", Path: p.command.Path, Err: errNotReady}
 	}
 	return p.command.diagnose(p.path, errno)
 }
@@ -86,7 +98,7 @@ func (s *shim) begin(p *Process) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &p.command
-	r := &request{path: p.path, name: c.Path, dir: c.Dir, args: c.Args, env: c.Env, limits: c.Limits, stdin: c.Stdin != nil}
+	r := &request{path: p.path, name: c.Path, dir: c.Dir, args: c.Args, env: c.Env, limits: c.Limits, stdin: c.Stdin != nil, template: c.template}
 	if err := s.sendStart(r.encode(), p.pipes.far); err != nil {
 		return err
 	}
@@ -140,5 +152,10 @@ func (s *shim) idle() {
 	s.mu.Lock()
 	s.current = nil
 	s.mu.Unlock()
+	if s.once {
+		s.retire()
+		s.pool.release()
+		return
+	}
 	s.pool.put(s)
 }

@@ -23,12 +23,10 @@ const (
 // passing thread may get the signal while the worker lives. SIGCHLD makes that harmless: the shim only looks whether its parent is still
 // the worker. It is the second net under end-of-file on the socket, which says the same at the same moment.
 func newShim(p *Pool) (*shim, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	ours, theirs, err := socketpair()
 	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
+		return nil, err
 	}
-	_ = unix.SetNonblock(fds[0], true)
-	ours, theirs := os.NewFile(uintptr(fds[0]), "shim"), os.NewFile(uintptr(fds[1]), "worker")
 	defer theirs.Close()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -50,7 +48,17 @@ func newShim(p *Pool) (*shim, error) {
 		_ = ours.Close()
 		return nil, err
 	}
-	return &shim{pool: p, os: child, socket: ours}, nil
+	return &shim{pool: p, os: childProcess{child}, socket: ours, dead: make(chan struct{})}, nil
+}
+
+// socketpair makes two ends of a socket that keeps message boundaries. Ours does not block, so that deadlines work on it.
+func socketpair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	_ = unix.SetNonblock(fds[0], true)
+	return os.NewFile(uintptr(fds[0]), "shim"), os.NewFile(uintptr(fds[1]), "worker"), nil
 }
 
 // sendStart sends a start with its descriptors. What would not fit in the socket's buffer goes through a file in memory.
@@ -73,20 +81,22 @@ func (s *shim) sendStart(message []byte, fds []int) error {
 func (s *shim) send(message []byte) error { return s.sendWith(message, nil) }
 
 // sendWith never blocks: at most a start and a few terminates are under way, far less than the buffer, unless the shim is stopped.
-func (s *shim) sendWith(message []byte, fds []int) error {
+func (s *shim) sendWith(message []byte, fds []int) error { return sendWith(s.socket, message, fds) }
+
+func sendWith(socket *os.File, message []byte, fds []int) error {
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	return s.control(func(fd int) error {
+	return control(socket, func(fd int) error {
 		_, err := unix.SendmsgN(fd, message, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		return os.NewSyscallError("sendmsg", err)
 	})
 }
 
 // control runs f with the socket's descriptor, which stays open meanwhile.
-func (s *shim) control(f func(fd int) error) error {
-	raw, err := s.socket.SyscallConn()
+func control(socket *os.File, f func(fd int) error) error {
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type supervisor struct {
 	worker   int // its pid: no longer our parent's once it has died
 	orphaned bool
 	tree     *tree // nil when idle
+	spent    bool  // its one engine, which a template forked, ended before it was used
 	buffer   []byte
 	rights   []byte
 }
@@ -32,11 +33,15 @@ func supervise() {
 		syscall.Exit(1)
 	}
 	s := &supervisor{worker: worker, buffer: make([]byte, maxInline+1), rights: make([]byte, unix.CmsgSpace(8*4))}
+	if err := s.adopt(os.Getenv(envReady)); err != nil {
+		fmt.Fprintln(os.Stderr, "shim:", err)
+		syscall.Exit(1)
+	}
 	for {
 		if s.wait() {
 			s.receive()
 		}
-		if os.Getppid() != s.worker {
+		if s.worker != 0 && os.Getppid() != s.worker {
 			s.abandon()
 		}
 		if s.tree != nil {
@@ -69,7 +74,12 @@ func (s *supervisor) wait() bool {
 func (s *supervisor) advance() {
 	t := s.tree
 	wasRunning := t.running()
-	if left := t.reap(); !left {
+	if left := t.reap(); !left && t.waiting {
+		_ = unix.Close(t.pidfd)
+		s.tree, s.spent = nil, true
+		s.send(encode(msgLost))
+		return
+	} else if !left {
 		t.exit.GoneAt = time.Now()
 		_ = unix.Close(t.pidfd)
 		s.tree = nil
@@ -77,7 +87,9 @@ func (s *supervisor) advance() {
 		return
 	}
 	if wasRunning && !t.running() {
-		t.leaveBehind(time.Now())
+		if !t.template {
+			t.leaveBehind(time.Now())
+		}
 		s.send(encode(msgExited, nanos(t.exit.ExitedAt)))
 	}
 	t.due(time.Now())
@@ -136,6 +148,10 @@ func (s *supervisor) start(kind byte, body []byte, fds []int) {
 		body = readMemory(fds[len(fds)-1])
 	}
 	r, err := decodeRequest(body)
+	if err == nil && len(fds) >= 3 && (s.spent || s.tree != nil && s.tree.waiting) {
+		s.wake(r, fds)
+		return
+	}
 	if err != nil || len(fds) < 3 || s.tree != nil {
 		fmt.Fprintln(os.Stderr, "shim: start:", errMalformed)
 		s.abandon()
@@ -146,6 +162,7 @@ func (s *supervisor) start(kind byte, body []byte, fds []int) {
 		s.send(encode(msgRefused, step, int64(errno)))
 		return
 	}
+	t.template = r.template
 	s.tree = t
 	s.send(encode(msgStarted, int64(t.main), nanos(t.startedAt)))
 }

@@ -12,6 +12,8 @@ const (
 	leftoverGrace = 2 * time.Second
 	// While descendants end, look often: no descriptor tells of all of them, and SIGCHLD may come just before the poll.
 	shortestTick, longestTick = time.Millisecond, 50 * time.Millisecond
+	// A template and what waits have no memory to sample; a death that SIGCHLD told just before the poll is found so often.
+	idleTick = 5 * time.Second
 )
 
 // tree is one engine with its descendants, seen from their subreaper.
@@ -20,6 +22,8 @@ type tree struct {
 	startedAt   time.Time
 	exit        Exit
 	reaped      bool // the main process is: its pid may belong to somebody else from now on
+	waiting     bool // it has nothing to do yet: a template forked it ahead of time
+	template    bool // it is one: what it forked lives on after it
 
 	killAt  time.Time        // zero if nothing is to be killed
 	termed  map[int]struct{} // groups left behind that have had their SIGTERM; nil while main runs
@@ -103,6 +107,8 @@ func (t *tree) due(now time.Time) {
 		signalChildren(syscall.SIGKILL, nil)
 	case t.termed != nil:
 		signalChildren(syscall.SIGTERM, t.termed)
+	case t.waiting || t.template:
+		return // whose memory nobody asks for
 	default:
 		t.sampler.sample(now)
 		return
@@ -114,6 +120,9 @@ func (t *tree) due(now time.Time) {
 func (t *tree) timeout(now time.Time) int {
 	killing := !t.killAt.IsZero() && !now.Before(t.killAt)
 	next := t.sampler.next.Sub(now)
+	if t.waiting || t.template {
+		next = idleTick
+	}
 	if killing || t.termed != nil {
 		next = t.tick
 	}

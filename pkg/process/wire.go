@@ -19,6 +19,8 @@ const (
 	msgStarted   = 'p' // shim: pid, time
 	msgExited    = 'x' // shim: time. Descendants are alive
 	msgGone      = 'g' // shim: the Exit. Nothing is alive
+	msgReady     = 'h' // shim that a template forked: its pid, and its engine's. A descriptor that means the shim
+	msgLost      = 'd' // such a shim: its engine ended before it was given anything to do
 )
 
 // maxInline is well below the socket's default buffer (208 KiB, of which the kernel's own book-keeping takes a part).
@@ -30,6 +32,7 @@ var errMalformed = errors.New("malformed message between worker and shim")
 const (
 	refusedExec = iota
 	refusedLimit
+	refusedReady // the process that was ready is not any more; nothing of the engine ran
 )
 
 func encode(kind byte, values ...int64) []byte {
@@ -52,21 +55,31 @@ func decode(body []byte, values ...*int64) ([]byte, error) {
 	return body, nil
 }
 
+// Flags of a start.
+const (
+	flagStdin    = 1
+	flagTemplate = 2
+)
+
 // request is a Command as the shim needs it.
 type request struct {
 	path, name, dir string // file to execute, argv[0], working directory
 	args, env       []string
 	limits          Limits
 	stdin           bool // a descriptor for it comes along
+	template        bool // what it leaves behind when it exits lives on
 }
 
 func (r *request) encode() []byte {
-	l, stdin := r.limits, int64(0)
+	l, flags := r.limits, int64(0)
 	if r.stdin {
-		stdin = 1
+		flags |= flagStdin
+	}
+	if r.template {
+		flags |= flagTemplate
 	}
 	message := encode(msgStart, int64(l.OpenFiles), int64(l.FileSize), int64(l.AddressSpace), int64(l.CPUSeconds), int64(l.Processes),
-		stdin, int64(len(r.args)), int64(len(r.env)))
+		flags, int64(len(r.args)), int64(len(r.env)))
 	for _, group := range [][]string{{r.path, r.name, r.dir}, r.args, r.env} {
 		for _, s := range group {
 			message = append(append(message, s...), 0)
@@ -76,8 +89,8 @@ func (r *request) encode() []byte {
 }
 
 func decodeRequest(body []byte) (*request, error) {
-	var files, size, space, cpu, procs, stdin, nargs, nenv int64
-	rest, err := decode(body, &files, &size, &space, &cpu, &procs, &stdin, &nargs, &nenv)
+	var files, size, space, cpu, procs, flags, nargs, nenv int64
+	rest, err := decode(body, &files, &size, &space, &cpu, &procs, &flags, &nargs, &nenv)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +102,7 @@ func decodeRequest(body []byte) (*request, error) {
 		path: s[0], name: s[1], dir: s[2],
 		args: s[3 : 3+nargs], env: s[3+nargs : 3+nargs+nenv],
 		limits: Limits{uint64(files), uint64(size), uint64(space), uint64(cpu), uint64(procs)},
-		stdin:  stdin == 1,
+		stdin:  flags&flagStdin != 0, template: flags&flagTemplate != 0,
 	}, nil
 }
 

@@ -136,8 +136,8 @@ func (a *attempt) start(ctx context.Context) error {
 	}
 	a.killed = process.MemoryKills()
 	a.process, err = a.r.processes.Start(ctx, process.Command{
-		ExecutionID: string(a.lease.ID),
-		Path:        launch.Path, Args: launch.Args, Dir: a.dir.cwd, Stdin: launch.Stdin,
+		ExecutionID: string(a.lease.ID), Warm: launch.Warm,
+		Path: launch.Path, Args: launch.Args, Dir: a.dir.cwd, Stdin: launch.Stdin,
 		Env: append(launch.Env, a.environ(time.Now().Add(a.spec.Timeout()))...),
 		Limits: process.Limits{
 			OpenFiles: launch.Limits.OpenFiles, FileSize: launch.Limits.FileSize, AddressSpace: launch.Limits.AddressSpace,
@@ -148,7 +148,7 @@ func (a *attempt) start(ctx context.Context) error {
 		return err
 	}
 	a.r.o.Observer.AttemptStarted(&a.spec, a.waited)
-	a.log.InfoContext(ctx, "engine started", "engine", a.spec.Name(), "pid", a.process.PID())
+	a.log.InfoContext(ctx, "engine started", "engine", a.spec.Name(), "pid", a.process.PID(), "warm", a.process.Warm())
 	return nil
 }
 
@@ -158,6 +158,7 @@ func (a *attempt) pump(ctx context.Context) {
 	a.spool = logstream.NewSpool(a.r.store, a.lease, a.dir.spool(), a.r.o.SpoolBytes, a.log)
 	a.writer = logstream.NewWriter(a.spool, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
 	a.tellRestored(ctx)
+	a.tellCold(ctx)
 	a.writer.Events(a.process.Events()) // so that a value to redact counts before it is printed
 	spooling, unspool := context.WithCancel(ctx)
 	a.unspool = unspool

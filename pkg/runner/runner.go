@@ -123,6 +123,10 @@ func New(store Store, catalog Catalog, processes Processes, artifacts artifact.S
 // could not be settled stays in it for the next process on this disk.
 func (r *Runner) Close() error { return r.disk.close() }
 
+// Folder is this process's own on the worker's disk. It is taken away by Close,
+// or by the next process on this disk.
+func (r *Runner) Folder() string { return r.disk.root }
+
 // Run renews the leases of all attempts until ctx ends. Its context must
 // outlive every Handle.
 func (r *Runner) Run(ctx context.Context) error {

@@ -30,6 +30,10 @@ type Metrics struct {
 	logBytes     prometheus.Counter
 	appends      prometheus.Histogram
 	checks       *prometheus.GaugeVec
+	warmReady    *prometheus.GaugeVec
+	warmBytes    *prometheus.GaugeVec
+	warmStarts   *prometheus.CounterVec
+	warmRecycled *prometheus.CounterVec
 	subscribers  atomic.Pointer[func() int]
 }
 
@@ -75,6 +79,13 @@ func NewMetrics(version string) *Metrics {
 	m.checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "longhaul_check_ok", Help: "1 when the last look at what this process depends on found it as it should be, else 0.",
 	}, []string{"check"})
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "longhaul_" + name, Help: help}, []string{"engine"})
+	}
+	m.warmReady = gauge("warm_ready", "Processes of an engine that wait for their execution.")
+	m.warmBytes = gauge("warm_idle_bytes", "Memory of these and of their launcher, shared pages counted once.")
+	m.warmStarts = counter("warm_starts_total", "Starts of engines that are kept warm: warm, cold where the request asks for another environment, fallback where nothing was ready.", "engine", "start")
+	m.warmRecycled = counter("warm_recycled_total", "Launchers replaced, by why: executions, memory, lost.", "engine", "why")
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "longhaul_subscribers", Help: "Streams open at this replica."}, m.countSubscribers)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "longhaul_build_info", Help: "Always 1; the label says what runs.",
@@ -82,6 +93,7 @@ func NewMetrics(version string) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(build, open, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends, m.checks,
+		m.warmReady, m.warmBytes, m.warmStarts, m.warmRecycled,
 		m.queues, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -142,6 +154,29 @@ func (m *Metrics) LogBytes(n int64) {
 func (m *Metrics) Append(took time.Duration) {
 	if m != nil {
 		m.appends.Observe(took.Seconds())
+	}
+}
+
+// WarmStock notes how many processes of an engine wait for their execution, and what memory that takes.
+func (m *Metrics) WarmStock(engine string, ready int, bytes int64) {
+	if m != nil {
+		engine = m.engines.label(engine)
+		m.warmReady.WithLabelValues(engine).Set(float64(ready))
+		m.warmBytes.WithLabelValues(engine).Set(float64(bytes))
+	}
+}
+
+// WarmStart counts a start of an engine that is kept warm: warm, cold or fallback.
+func (m *Metrics) WarmStart(engine, how string) {
+	if m != nil {
+		m.warmStarts.WithLabelValues(m.engines.label(engine), how).Inc()
+	}
+}
+
+// WarmRecycled counts a launcher that was replaced, and why.
+func (m *Metrics) WarmRecycled(engine, why string) {
+	if m != nil {
+		m.warmRecycled.WithLabelValues(m.engines.label(engine), why).Inc()
 	}
 }
 
