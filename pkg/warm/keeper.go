@@ -129,13 +129,19 @@ func (k *Keeper) Start(ctx context.Context, c process.Command) (*process.Process
 	return p, nil
 }
 
-// Close ends every launcher and all that it forked, and waits for their end. Call it when the executions are over.
+// Close ends every launcher and all that it forked, and waits for their end. Call it when Run has returned and the executions are over.
 func (k *Keeper) Close(ctx context.Context) error {
 	if err := k.templates.Close(ctx); err != nil {
 		return err
 	}
-	k.ending.Wait()
-	return nil
+	ended := make(chan struct{})
+	go func() { k.ending.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close the keeper of warm engines, which must not run any more: %w", context.Cause(ctx))
+	}
 }
 
 func (k *Keeper) observe(tell func(Observer)) {

@@ -45,6 +45,7 @@ type stand struct {
 	dir, launcher string // of the engine, of the launcher's file
 	log           *lines
 	seen          *observed
+	end           func() // of Run
 }
 
 // open makes a stand whose engine is "python3 main.py" with main and the module heavy as given; keys are more lines of the key warm.
@@ -64,20 +65,19 @@ func catalogFor(command string, keys ...string) string {
 
 func openCatalog(t testing.TB, dir, text string) *stand {
 	t.Helper()
-	catalog, err := engine.Parse([]byte(text), dir)
+	s, err := newStand(t, dir, text, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stand{t: t, catalog: catalog, dir: dir, log: &lines{}, seen: &observed{starts: map[string]int{}, recycled: map[string]int{}}}
-	s.pool = process.NewPool(process.PoolConfig{Slots: 8, Logger: slog.New(slog.NewTextHandler(s.log, nil))})
-	s.launcher = t.TempDir()
-	s.keeper = warm.New(catalog, s.pool, warm.Options{Lookup: lookup, Logger: slog.New(slog.NewTextHandler(s.log, nil)), Observer: s.seen})
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan struct{})
 	go func() { defer close(ran); _ = s.keeper.Run(ctx, s.launcher) }()
-	t.Cleanup(func() {
+	s.end = func() {
 		cancel()
 		within(t, ran, "the keeper's end")
+	}
+	t.Cleanup(func() {
+		s.end()
 		closing, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.keeper.Close(closing); err != nil {
@@ -88,6 +88,22 @@ func openCatalog(t testing.TB, dir, text string) *stand {
 		}
 	})
 	return s
+}
+
+// newStand makes one whose keeper does not run yet; launcher is the folder for its file.
+func newStand(t testing.TB, dir, text, launcher string) (*stand, error) {
+	catalog, err := engine.Parse([]byte(text), dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(launcher, 0o700); err != nil {
+		return nil, err
+	}
+	s := &stand{t: t, catalog: catalog, dir: dir, launcher: launcher, log: &lines{}, seen: &observed{starts: map[string]int{}, recycled: map[string]int{}}}
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	s.pool = process.NewPool(process.PoolConfig{Slots: 8, Logger: log})
+	s.keeper = warm.New(catalog, s.pool, warm.Options{Lookup: lookup, Logger: log, Observer: s.seen})
+	return s, nil
 }
 
 func lookup(name string) (string, bool) {
