@@ -130,6 +130,9 @@ func (s *stock) takeOver(l loaded) {
 	s.current, s.env, s.why = l.g, variables(l.g.spec.Env), "all that were ready are in use"
 	s.mu.Unlock()
 	s.looked = time.Time{}
+	if old == nil {
+		s.log.Info("engine is kept warm", "processes", l.g.spec.Processes, "import", time.Since(l.g.began).Round(time.Millisecond))
+	}
 	if old != nil {
 		old.retire()
 		s.log.Debug("launcher replaced", "why", why, "pid", l.g.PID())
