@@ -13,7 +13,7 @@ var mainCalled atomic.Bool
 // that start processes. In a program that was started as a shim it is never reached, see init.
 func Main() { mainCalled.Store(true) }
 
-// init is a shim's whole life. It begins here and not in main, since packages are initialized in the order of their paths once those
+// init is a shim's whole life. It begins here and not in main, since packages are initialised in the order of their paths once those
 // that they import are: those of the worker that come later, and cost more than the shim itself, are neither run nor read from disk.
 //
 // It holds the main goroutine on the program's first thread. That thread forks the engine, which dies with it (Pdeathsig), so
