@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/httpapi"
+	"github.com/longhaul/longhaul/pkg/hub"
 )
 
 // ask sends a request for a stream over a connection of its own and leaves the
@@ -409,4 +412,70 @@ func TestAStreamThatTakesNothingIsCutAtTheEndOfTheDrain(t *testing.T) {
 	}
 	w.subscribers(0)
 	w.waitServed("/execute/stream/" + string(id))
+}
+
+// river is the log of an engine that has written much, of which it keeps nothing.
+type river struct{ chunks execution.Cursor }
+
+func (r river) Listen(execution.ID) (<-chan struct{}, func()) { return nil, func() {} }
+
+func (r river) Read(_ context.Context, _ execution.ID, after execution.Cursor, maxBytes int) (events []execution.Event, _ error) {
+	for size := 0; size < maxBytes && after < r.chunks; size += 64 << 10 {
+		after++
+		e := execution.Event{Seq: after, Type: execution.EventLog, Stream: execution.Stdout, Bytes: bytes.Repeat([]byte{'a' + byte(after%26)}, 64<<10)}
+		if after == r.chunks {
+			e = execution.Event{Seq: after, Type: execution.EventEnd, Data: []byte(`{}`)}
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// liveHeap is what the last collection found in use.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+func TestALargeLogTakesNoMemoryForWhoReadsItNorForWhoDoesNot(t *testing.T) {
+	const (
+		size  = 192 << 20
+		stuck = 50
+		limit = 48 << 20 // of which 16 MiB are the budget for those behind the ring
+	)
+	source := river{chunks: size / (64 << 10)}
+	h := hub.New(source, source, hub.Options{Encode: httpapi.EncodeSSE})
+	defer h.Close(context.WithoutCancel(t.Context()))
+	w := newWorld(t, func(o *httpapi.Options) { o.Hub, o.WriteTimeout = h, time.Hour })
+	id := w.begin()
+	runtime.GC()
+	before := liveHeap()
+	for range stuck {
+		w.ask(string(id), "HTTP/1.1") // and never reads
+	}
+	res, err := http.ReadResponse(bufio.NewReader(w.ask(string(id), "HTTP/1.1")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, read := uint64(0), 0
+	for buf := make([]byte, 64<<10); ; {
+		n, err := res.Body.Read(buf)
+		read += n
+		most = max(most, liveHeap())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read < size-(64<<10) {
+		t.Errorf("read %d bytes of a log of %d", read, size)
+	}
+	if grown := int64(most) - int64(before); grown > limit {
+		t.Errorf("the heap in use grew by %d MiB while %d MiB were read and %d clients read nothing", grown>>20, size>>20, stuck)
+	} else {
+		t.Logf("the heap in use grew by %.1f MiB at most", float64(grown)/(1<<20))
+	}
 }

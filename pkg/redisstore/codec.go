@@ -32,6 +32,9 @@ type codec struct {
 	enc    *zstd.Encoder
 	dec    *zstd.Decoder
 	folder *zstd.Encoder // with the dictionary of folded records
+	// dense is for logs that have ended: a tenth smaller for three times the work,
+	// and 4 MiB of tables, which a process that packs nothing does without.
+	dense func() *zstd.Encoder
 }
 
 func newCodec() codec {
@@ -49,16 +52,27 @@ func newCodec() codec {
 	if err != nil {
 		panic("redisstore: zstd options: " + err.Error())
 	}
-	return codec{enc: enc, dec: dec, folder: folder}
+	dense := sync.OnceValue(func() *zstd.Encoder {
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithWindowSize(128<<10), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic("redisstore: zstd options: " + err.Error())
+		}
+		return enc
+	})
+	return codec{enc: enc, dec: dec, folder: folder, dense: dense}
 }
 
 // encode gives the form in which a batch is stored; without an encoder, that is
 // as it is. What it packs is put into room, which may be nil.
 func (c codec) encode(batch, room []byte) (enc string, data []byte) {
-	if len(batch) < compressFrom || c.enc == nil {
+	return encodeWith(c.enc, batch, room)
+}
+
+func encodeWith(z *zstd.Encoder, batch, room []byte) (enc string, data []byte) {
+	if len(batch) < compressFrom || z == nil {
 		return encBatch, batch
 	}
-	packed := c.enc.EncodeAll(batch, room[:0])
+	packed := z.EncodeAll(batch, room[:0])
 	if len(packed) >= len(batch) {
 		return encBatch, batch
 	}

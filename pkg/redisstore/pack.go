@@ -19,6 +19,7 @@ const packRaw = 128 << 10
 type packer struct {
 	codec       codec
 	emit        func(entry) error
+	dense       bool // there is time: the log has ended
 	raw         []byte
 	room        []byte           // for what an entry unpacks to, until it is in raw
 	first, last execution.Cursor // of raw
@@ -55,7 +56,11 @@ func (p *packer) flush() error {
 	if len(p.raw) == 0 {
 		return nil
 	}
-	enc, data := p.codec.encode(p.raw, nil)
+	with := p.codec.enc
+	if p.dense && with != nil && len(p.raw) >= compressFrom {
+		with = p.codec.dense()
+	}
+	enc, data := encodeWith(with, p.raw, nil)
 	e := entry{first: p.first, last: p.last, enc: enc, data: string(data)}
 	p.raw = p.raw[:0]
 	return p.emit(e)

@@ -111,7 +111,7 @@ func (s *Store) pack(ctx context.Context, id execution.ID) (made packedLog, err 
 		pipe, pending = s.rdb.TxPipeline(), 0
 		return wrap("write a packed log", err)
 	}
-	p := packer{codec: s.codec, emit: func(e entry) error {
+	p := packer{codec: s.codec, dense: true, emit: func(e entry) error {
 		xadd(ctx, pipe, made.key, e)
 		made.entries, made.size, pending = made.entries+1, made.size+len(e.data), pending+len(e.data)
 		if pending >= segmentBytes {
