@@ -22,7 +22,7 @@ var depth = &scenario{
 
 func runDepth(ctx context.Context, r *round, c contestant) error {
 	return r.with(ctx, c, startOptions{}, func(st *stack) error {
-		d := &line{r: r, redis: st.redis, store: redisstore.New(st.redis.db, redisstore.Options{})}
+		d := newLine(r, st)
 		if err := d.fill(ctx, 1000); err != nil {
 			return err
 		}
@@ -36,16 +36,7 @@ func runDepth(ctx context.Context, r *round, c contestant) error {
 		}
 		r.set(c.name, "fill", float64(r.size.depth-1000)/time.Since(begin).Seconds())
 		r.set(c.name, "position-short", micro(near))
-		for name, do := range map[string]func(context.Context, *execution.Record) error{
-			"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos,
-		} {
-			p50, err := d.each(ctx, do)
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			r.set(c.name, name, micro(p50))
-		}
-		return nil
+		return d.measure(ctx, map[string]look{"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos})
 	})
 }
 
@@ -58,6 +49,24 @@ type line struct {
 	store *redisstore.Store
 	n     int
 	some  []*execution.Record // 500 at most, from everywhere in it
+}
+
+func newLine(r *round, st *stack) *line {
+	return &line{r: r, redis: st.redis, store: redisstore.New(st.redis.db, redisstore.Options{})}
+}
+
+// look is a question about one execution.
+type look func(context.Context, *execution.Record) error
+
+func (l *line) measure(ctx context.Context, looks map[string]look) error {
+	for name, do := range looks {
+		p50, err := l.each(ctx, do)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		l.r.set("longhaul", name, micro(p50))
+	}
+	return nil
 }
 
 // fill goes on until n are in line.
@@ -92,7 +101,7 @@ func (l *line) fill(ctx context.Context, n int) error {
 }
 
 // each is the median over some of those in line.
-func (l *line) each(ctx context.Context, do func(context.Context, *execution.Record) error) (time.Duration, error) {
+func (l *line) each(ctx context.Context, do look) (time.Duration, error) {
 	took := make([]time.Duration, len(l.some))
 	for i, rec := range l.some {
 		begin := time.Now()

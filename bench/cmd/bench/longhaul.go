@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ type longhaul struct {
 	url    string
 	env    []string
 	redis  *redisServer
+	relay  net.Listener // nil where Redis is near
 	api    *child
 	worker []*child
 }
@@ -71,8 +73,15 @@ func startLonghaul(ctx context.Context, s *session, bin string, o startOptions) 
 		return nil, 0, err
 	}
 	l.url = "http://127.0.0.1:" + port
+	redisURL := l.redis.url
+	if o.delay > 0 {
+		if l.relay, err = relay("127.0.0.1:"+l.redis.port, o.delay); err != nil {
+			return nil, 0, err
+		}
+		redisURL = "redis://" + l.relay.Addr().String() + "/0"
+	}
 	l.env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + port, "REDIS_URL=" + l.redis.url,
+		"PATH=" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + port, "REDIS_URL=" + redisURL,
 		"API_TOKENS=" + token, "ENGINES_FILE=" + catalog, "WORKDIR=" + filepath.Join(l.dir, "work"),
 	}, o.env...)
 	if o.concurrency != 0 {
@@ -89,7 +98,12 @@ func startLonghaul(ctx context.Context, s *session, bin string, o startOptions) 
 	if err := first200(ctx, l.url+"/ready"); err != nil {
 		return nil, 0, fmt.Errorf("%w: %s", err, l.api.tail())
 	}
-	return l, ready, l.addWorker(s)
+	for range max(1, o.workers) {
+		if err := l.addWorker(s); err != nil {
+			return nil, 0, err
+		}
+	}
+	return l, ready, nil
 }
 
 // first200 asks until it is answered well.
@@ -139,7 +153,14 @@ func (l *longhaul) stack(s *session, name string) *stack {
 		}
 		l.api.stop()
 	}
-	st.close = func() { st.stop(); l.redis.stop(); _ = os.RemoveAll(l.dir) }
+	st.close = func() {
+		st.stop()
+		if l.relay != nil {
+			_ = l.relay.Close()
+		}
+		l.redis.stop()
+		_ = os.RemoveAll(l.dir)
+	}
 	return st
 }
 

@@ -70,6 +70,10 @@ func (res *result) report(w io.Writer) {
 		fmt.Fprintf(w, "\n### %s\n\n%s (%s).\n\n", sc.name, what, res.loads(sc.name))
 		res.table(sc).write(w)
 	}
+	for _, x := range res.Series {
+		fmt.Fprintf(w, "\n### %s\n\n", x.Name)
+		x.table().write(w)
+	}
 	if len(res.Stacks) > 0 {
 		fmt.Fprint(w, "\n### Versions, and what did not run\n\n")
 	}

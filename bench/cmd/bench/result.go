@@ -22,6 +22,7 @@ type result struct {
 	Stacks  map[string]string `json:"stacks,omitempty"`  // versions of other systems
 	Skipped map[string]string `json:"skipped,omitempty"` // systems that cannot run here, and why
 	Rounds  []*round          `json:"rounds,omitempty"`
+	Series  []*series         `json:"series,omitempty"` // of growth, and of a soak
 	Goals   []judged          `json:"goals,omitempty"`
 
 	builds map[string]bool // other builds of Longhaul, which do all that it does

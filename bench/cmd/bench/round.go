@@ -46,6 +46,8 @@ type round struct {
 
 	*session `json:"-"`
 	size     size
+	workers  int           // see startOptions
+	delay    time.Duration // see startOptions
 }
 
 func (r *round) set(system, metric string, v float64) { r.Values[system+"/"+metric] = v }
@@ -157,6 +159,7 @@ func (r *runner) tell(rd *round) {
 
 // with starts a system, gives it to do, and ends it.
 func (r *round) with(ctx context.Context, c contestant, o startOptions, do func(*stack) error) (err error) {
+	o.workers, o.delay = r.workers, r.delay
 	st, err := c.start(ctx, r.session, o)
 	if err != nil {
 		return err

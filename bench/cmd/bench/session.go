@@ -124,6 +124,12 @@ func (c *child) stop() {
 	})
 }
 
+// drain tells it to stop, as a deploy does, and lets it take its time.
+func (c *child) drain() {
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	<-c.ended
+}
+
 // kill ends it as a crash does.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()

@@ -21,9 +21,11 @@ type contestant struct {
 
 // startOptions is what a scenario may ask for.
 type startOptions struct {
-	concurrency int      // engines at once; 5 if 0, Longhaul's default
-	env         []string // further settings, of Longhaul only
-	fresh       bool     // nothing has run in it yet, where that can be had
+	concurrency int           // engines at once; 5 if 0, Longhaul's default
+	env         []string      // further settings, of Longhaul only
+	workers     int           // of Longhaul; 1 if 0
+	delay       time.Duration // to and from Redis each, of Longhaul only
+	fresh       bool          // nothing has run in it yet, where that can be had
 }
 
 // stack is a running system, reached in the same way whichever it is: it runs
