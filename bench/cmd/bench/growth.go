@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -127,7 +128,7 @@ func growth(ctx context.Context, p *plan, full bool, which []string) error {
 		return err
 	}
 	defer s.close()
-	res := newResult()
+	res, failed := newResult(), error(nil)
 	fmt.Fprintf(s.out, "%s\n", res.Machine)
 	for _, g := range growths {
 		if len(which) > 0 && !strings.Contains(" "+strings.Join(which, " ")+" ", " "+g.name+" ") {
@@ -138,12 +139,13 @@ func growth(ctx context.Context, p *plan, full bool, which []string) error {
 		fmt.Fprintf(s.out, "\n%s\n\n", g.name)
 		x.table().write(s.out)
 		if err != nil {
-			return fmt.Errorf("%s: %w", g.name, err)
+			failed = fmt.Errorf("%s: %w", g.name, err)
+			break
 		}
 	}
 	file, err := res.save(p.out, "growth")
 	fmt.Fprintln(s.out, "\nwritten to", file)
-	return err
+	return errors.Join(failed, err)
 }
 
 // grow measures all points in each round, so that what happens to the machine happens to all of them.
@@ -157,17 +159,26 @@ func (g growing) grow(ctx context.Context, s *session, rounds int, full bool) (*
 		out.Metrics = append(out.Metrics, f.title)
 	}
 	found := make([][]values, len(xs))
+	defer func() { out.Points = g.points(xs, found) }() // what there is, when one fails
 	for range rounds {
 		for i, x := range xs {
 			rd := &round{session: s, size: fullSize, Values: values{}}
 			if err := g.measure(ctx, rd, x); err != nil {
 				return out, fmt.Errorf("at %s: %w", number(x), err)
 			}
+			rd.set("machine", "load", proc.Load())
 			found[i] = append(found[i], rd.Values)
 		}
 	}
+	return out, nil
+}
+
+func (g growing) points(xs []float64, found [][]values) (ps []point) {
 	for i, x := range xs {
-		p := point{X: x, Load: proc.Load()}
+		if len(found[i]) == 0 {
+			continue
+		}
+		p := point{X: x, Load: found[i][len(found[i])-1]["machine/load"]}
 		for _, f := range g.figures {
 			var y []float64
 			for _, v := range found[i] {
@@ -175,9 +186,9 @@ func (g growing) grow(ctx context.Context, s *session, rounds int, full bool) (*
 			}
 			p.Y = append(p.Y, stat.Summarize(y))
 		}
-		out.Points = append(out.Points, p)
+		ps = append(ps, p)
 	}
-	return out, nil
+	return ps
 }
 
 func (x *series) table() table {
