@@ -215,16 +215,16 @@ func growPending(ctx context.Context, r *round, x float64) error {
 
 // growKept ends executions without engines, which would take hours.
 func growKept(ctx context.Context, r *round, x float64) error {
-	o := startOptions{env: []string{"QUEUES=default"}} // critical is this program's own, see finish
+	o := startOptions{env: []string{"QUEUES=default", "FOLD_AFTER=1s"}} // critical is this program's own, see finish
 	return r.with(ctx, ours("longhaul", ""), o, func(st *stack) error {
 		m, err := newMeter(st, packed)
 		if err != nil {
 			return err
 		}
-		if err := m.finish(ctx, 100); err != nil { // what there is one of
+		if err := errors.Join(m.finish(ctx, 1000, usual, 0), m.calm(ctx)); err != nil { // what there is one of
 			return err
 		}
-		each, err := m.grown(ctx, int(x), func() error { return m.finish(ctx, int(x)) })
+		each, err := m.grown(ctx, int(x), func() error { return errors.Join(m.finish(ctx, int(x), usual, 0), m.calm(ctx)) })
 		if err != nil {
 			return err
 		}
