@@ -58,6 +58,10 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if d := info.taken; d != nil {
 			size := c.Response().Size // c is another request's soon
 			s.directs.begin(d, func(sent int64) { report(size + sent) })
+			// c goes back to Echo's pool, which would keep all that net/http had
+			// for this connection for two collections more.
+			c.SetRequest(&http.Request{})
+			c.Response().Writer = nil
 			return nil
 		}
 		report(c.Response().Size)
