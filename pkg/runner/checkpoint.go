@@ -69,11 +69,8 @@ func (s stopped) Error() string { return "stopped before the engine started: " +
 // openCheckpoint makes the folder, with what the newest earlier attempt left.
 // It is there whole or not at all, for the next process on this disk too.
 func (a *attempt) openCheckpoint(ctx context.Context) error {
-	if a.lease.Attempt == 1 && !a.mayFollow() { // nothing to restore, and nothing to compare with
-		if err := os.Mkdir(a.dir.checkpoint(), 0o700); err != nil {
-			return fmt.Errorf("%w: %w", artifact.ErrCheckpointDisk, err)
-		}
-		return nil
+	if a.dir.plain {
+		return nil // the folder is there
 	}
 	part := a.dir.checkpoint() + ".part"
 	var c artifact.Checkpoint

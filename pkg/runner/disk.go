@@ -25,10 +25,13 @@ import (
 //	<WORKDIR>/<process>/<id>.<attempt>/checkpoint       EXECUTION_CHECKPOINT_DIR
 //	<WORKDIR>/<process>/<id>.<attempt>/spool            output that Redis has not taken yet
 //	<WORKDIR>/<process>/<id>.<attempt>/settlement.json  an outcome that Redis has not taken yet
+//	<WORKDIR>/<process>/spare-<n>                       empty folders for the next attempt
 type disk struct {
 	base string // WORKDIR
 	root string // of this process
 	lock *os.File
+
+	spares spares
 }
 
 func openDisk(base string) (*disk, error) {
@@ -48,7 +51,7 @@ func openDisk(base string) (*disk, error) {
 	if err := os.Rename(made, root); err != nil {
 		return nil, errors.Join(fmt.Errorf("name a folder (the setting WORKDIR): %w", err), lock.Close())
 	}
-	return &disk{base: base, root: root, lock: lock}, nil
+	return &disk{base: base, root: root, lock: lock, spares: spares{root: root}}, nil
 }
 
 // takeLock fails with EWOULDBLOCK when the folder's owner lives.
@@ -109,7 +112,15 @@ func (d *disk) workdir(n note, cwd string) (workdir, error) {
 	if cwd == "" {
 		w.cwd = filepath.Join(w.root, "work")
 	}
-	for _, dir := range []string{w.root, w.outputs(), filepath.Join(w.root, "work")} {
+	w.plain = n.Lease.Attempt == 1 && !mayFollow(&n.Spec, n.Lease.Attempt)
+	dirs := []string{w.root, w.outputs(), filepath.Join(w.root, "work")}
+	if w.plain { // nothing to restore, and nothing to compare with
+		dirs = append(dirs, w.checkpoint())
+	}
+	if w.plain && d.spares.take(w.root) {
+		dirs = nil
+	}
+	for _, dir := range dirs {
 		// Not MkdirAll: a root that is gone must not come back without its lock.
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return workdir{}, w.undo(fmt.Errorf("make the workdir (the setting WORKDIR): %w", err))

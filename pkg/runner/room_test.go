@@ -66,7 +66,7 @@ func TestAWorkerGoesOnWhenThereIsRoomAgain(t *testing.T) {
 	}
 	<-full
 	check(t, w.run("echo hi", nil), execution.Completed, execution.ReasonExited, "")
-	if left, _ := filepath.Glob(filepath.Join(root, "*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(root, "exec_*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

@@ -86,6 +86,10 @@ func (a *attempt) logBytes() int64 {
 }
 
 func (a *attempt) clean(ctx context.Context) {
+	// A tree that lost its shim may have left somebody behind who still writes here.
+	if a.dir.plain && !a.dir.left && a.process != nil && !a.process.Exit().ShimLost && a.r.disk.spares.keep(a.dir) {
+		return
+	}
 	if err := a.dir.remove(); err != nil {
 		a.log.WarnContext(ctx, "workdir not removed", "error", err)
 	}

@@ -16,6 +16,7 @@ type workdir struct {
 	root, cwd string
 	artifacts kept
 	left      bool // for the next process: not to be removed
+	plain     bool // of an execution's only attempt, which has no checkpoint to go on with
 }
 
 func (w workdir) outputs() string    { return filepath.Join(w.root, "outputs") }
