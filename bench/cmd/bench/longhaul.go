@@ -62,7 +62,7 @@ func startLonghaul(ctx context.Context, s *session, bin string, o startOptions) 
 	}
 	catalog := filepath.Join(l.dir, "engines.yaml")
 	text := fmt.Sprintf("commands:\n  probe: {args: any, env: {PATH: %q}}\n  \"true\": {args: any}\n", s.bin+":/usr/bin:/bin")
-	if err := os.WriteFile(catalog, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(catalog, []byte(text+o.catalog), 0o600); err != nil {
 		return nil, 0, err
 	}
 	if l.redis, err = s.startRedis(ctx, l.dir); err != nil {

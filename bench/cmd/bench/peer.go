@@ -27,7 +27,12 @@ func another(p peers.Peer, res *result) contestant {
 		if concurrency == 0 {
 			concurrency = 5
 		}
-		running, err := p.Start(ctx, peers.Options{RedisURL: redis.url, Dir: dir, Concurrency: concurrency})
+		if o.pythonPath != "" { // its processes inherit it, and no later one is hurt by it
+			if err := os.Setenv("PYTHONPATH", o.pythonPath); err != nil {
+				return nil, err
+			}
+		}
+		running, err := p.Start(ctx, peers.Options{RedisURL: redis.url, Dir: dir, Concurrency: concurrency, Preload: o.preload})
 		if err != nil {
 			redis.stop()
 			return nil, err

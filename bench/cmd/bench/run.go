@@ -13,7 +13,7 @@ import (
 
 // scenarios in the order of a round.
 var scenarios = []*scenario{
-	enqueue, short, pickup, logs, live, fanout100, fanout1000, fanout5000,
+	enqueue, short, pickup, warm, logs, live, fanout100, fanout1000, fanout5000,
 	depth, idle, footprint, finished, biglog, exact,
 }
 

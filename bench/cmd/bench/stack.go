@@ -21,6 +21,9 @@ type contestant struct {
 
 // startOptions is what a scenario may ask for.
 type startOptions struct {
+	catalog     string        // further entries of Longhaul's catalog
+	preload     string        // the Python module that another system imports before its workers fork
+	pythonPath  string        // where that is
 	concurrency int           // engines at once; 5 if 0, Longhaul's default
 	env         []string      // further settings, of Longhaul only
 	workers     int           // of Longhaul; 1 if 0
