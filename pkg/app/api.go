@@ -36,7 +36,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	server := httpapi.New(httpapi.Options{
 		Dispatcher: dispatcher,
 		Records:    p.store, Events: p.store, Bells: bells, Hub: fan,
-		Catalog: p.catalog, Artifacts: p.artifacts,
+		Catalog: p.catalog, Artifacts: p.artifacts, Workers: p.tasks.Workers,
 		Health: p.health.checks, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
 		Tokens: cfg.APITokens, MetricsToken: cfg.MetricsToken, ProfileToken: cfg.PprofToken, StreamSecret: cfg.StreamTokenSecret,
 		Limits: cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes,

@@ -188,6 +188,27 @@ func (c *Client) Engines(ctx context.Context) (*api.Engines, error) {
 	return get[api.Engines](ctx, c, call{method: http.MethodGet, path: "/engines"})
 }
 
+// QueueQuery says what the workers to be scaled are. Zero fields take the server's defaults.
+type QueueQuery struct {
+	Queues   []string // that they take from
+	Slots    int      // their MAX_CONCURRENT
+	Min, Max int      // replicas
+}
+
+// QueueStats counts what waits and runs, and how many workers that wants.
+func (c *Client) QueueStats(ctx context.Context, q QueueQuery) (*api.QueueStats, error) {
+	query := url.Values{}
+	for name, n := range map[string]int{"slots": q.Slots, "min": q.Min, "max": q.Max} {
+		if n > 0 {
+			query.Set(name, strconv.Itoa(n))
+		}
+	}
+	if len(q.Queues) > 0 {
+		query.Set("queue", strings.Join(q.Queues, ","))
+	}
+	return get[api.QueueStats](ctx, c, call{method: http.MethodGet, path: "/queue/stats", query: query})
+}
+
 func pathOf(what string, id execution.ID) string {
 	return "/execute/" + what + "/" + url.PathEscape(string(id))
 }

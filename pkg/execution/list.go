@@ -18,8 +18,16 @@ type ListPage struct {
 	Next    string // "" on the last page
 }
 
-// QueueStats describes the line.
+// QueueStats describes the lines at one moment.
 type QueueStats struct {
-	Queued  int64
-	Running int64
+	Running int64           // of all queues
+	Lines   map[string]Line // by name, each of Queues
+}
+
+// Line is one queue.
+type Line struct {
+	Depth   int64         // wait for a worker
+	Delayed int64         // may not run yet: a delay, or the pause before another attempt
+	Oldest  time.Duration // how long the first has waited since it may run; 0 when none does
+	Running int64         // 0 where nobody asked
 }

@@ -22,6 +22,7 @@ type Records interface {
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 	Position(ctx context.Context, rec *execution.Record) (int, error)
 	List(ctx context.Context, q execution.ListQuery) (execution.ListPage, error)
+	StatsByQueue(ctx context.Context) (execution.QueueStats, error)
 }
 
 // Events reads the log of an execution in order, at least one batch at a time;

@@ -27,6 +27,7 @@ type store struct {
 	fail  error // what every call returns, if set
 	full  error // what Submit returns, if set
 	reads int   // of Read, to see that pages are bounded
+	lines execution.QueueStats
 }
 
 func newStore() *store {
@@ -167,6 +168,12 @@ func listed(rec *execution.Record, q execution.ListQuery) bool {
 	}
 	return (len(q.Status) == 0 || slices.Contains(q.Status, rec.Status)) &&
 		(q.Engine == "" || q.Engine == rec.Spec.Name()) && !rec.CreatedAt.Before(q.Since)
+}
+
+func (s *store) StatsByQueue(context.Context) (execution.QueueStats, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines, s.fail
 }
 
 // Read gives at most as many bytes as asked for, but at least one event.

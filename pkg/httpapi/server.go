@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/queue"
 )
 
 // Options are all that a Server needs. Zero limits take their defaults.
@@ -23,9 +24,10 @@ type Options struct {
 	Hub        Hub
 	Catalog    Catalog
 	Artifacts  Artifacts
-	Health     func(ctx context.Context) []Check           // nil: always healthy
-	WebhookOK  func(ctx context.Context, url string) error // nil: any URL
-	Metrics    http.Handler                                // nil: 404
+	Workers    func(ctx context.Context) ([]queue.Worker, error) // those that live; nil: none is known
+	Health     func(ctx context.Context) []Check                 // nil: always healthy
+	WebhookOK  func(ctx context.Context, url string) error       // nil: any URL
+	Metrics    http.Handler                                      // nil: 404
 	// Observe is told of each answered request, by the pattern of its route; nil: nobody is.
 	Observe func(route, method string, status int, took time.Duration)
 
@@ -117,6 +119,7 @@ func (s *Server) routes() {
 	s.agentRoutes()
 	s.outputsRoutes()
 	s.engineRoutes()
+	s.queueRoutes()
 	s.healthRoutes()
 	s.problemRoutes()
 	s.docsRoutes()

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,3 +173,24 @@ if redis.call('HGET', KEYS[1], 'state') ~= 'active' then return 0 end
 redis.call('LREM', KEYS[2], 0, ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 return redis.call('DEL', KEYS[1])`)
+
+// Worker is a live server, by its heartbeat. One that was killed is still
+// counted for up to ten seconds.
+type Worker struct {
+	Slots    int
+	Queues   []string // that it takes from
+	Draining bool     // takes nothing new
+}
+
+// Workers lists all live servers.
+func (q *Queue) Workers(context.Context) ([]Worker, error) {
+	servers, err := q.inspector.Servers()
+	if err != nil {
+		return nil, &execution.Error{Code: execution.Unavailable, Message: "the workers' heartbeats cannot be read from Redis (the setting REDIS_URL); try again soon", Err: err}
+	}
+	workers := make([]Worker, 0, len(servers))
+	for _, s := range servers {
+		workers = append(workers, Worker{Slots: s.Concurrency, Queues: slices.Sorted(maps.Keys(s.Queues)), Draining: s.Status != "active"})
+	}
+	return workers, nil
+}

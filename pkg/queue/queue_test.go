@@ -382,3 +382,42 @@ func TestAServerThatHoldsBackTakesNothing(t *testing.T) {
 		t.Errorf("after the stop: %v, %v", state, err)
 	}
 }
+
+func TestLiveWorkersAreListedWithTheirSlots(t *testing.T) {
+	url := redistest.Start(t).URL
+	q := queue.New(dial(t, url))
+	entered, leave := make(chan struct{}), make(chan struct{})
+	handle := func(context.Context, execution.ID) { close(entered); <-leave }
+	stop := serve(t, url, queue.ServerOptions{Slots: 7, Queues: []string{"low", "default"}, Handle: handle})
+	until := func(what string, fine func([]queue.Worker) bool) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; {
+			workers, err := q.Workers(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fine(workers) {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: %+v", what, workers)
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+	}
+	until("it is there", func(w []queue.Worker) bool {
+		return len(w) == 1 && w[0].Slots == 7 && slices.Equal(w[0].Queues, []string{"default", "low"}) && !w[0].Draining
+	})
+	tk := ticket(1)
+	tk.Queue = "low"
+	if err := q.Enqueue(t.Context(), tk); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	until("it drains", func(w []queue.Worker) bool { return len(w) == 1 && w[0].Draining })
+	close(leave)
+	<-stopped
+	until("it has gone", func(w []queue.Worker) bool { return len(w) == 0 })
+}

@@ -111,25 +111,3 @@ func (s *Store) Position(ctx context.Context, r *execution.Record) (int, error) 
 	}
 	return int(n), nil
 }
-
-// Stats counts what waits and what runs.
-func (s *Store) Stats(ctx context.Context) (execution.QueueStats, error) {
-	if err := s.ensure(ctx); err != nil {
-		return execution.QueueStats{}, err
-	}
-	pipe := s.rdb.Pipeline()
-	var queued, running []interface{ Val() int64 }
-	for _, p := range s.prefixes() {
-		queued = append(queued, pipe.ZCard(ctx, statusKey(p, execution.Queued)))
-		running = append(running, pipe.ZCard(ctx, statusKey(p, execution.Running)))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return execution.QueueStats{}, wrap("count executions", err)
-	}
-	var st execution.QueueStats
-	for i := range queued {
-		st.Queued += queued[i].Val()
-		st.Running += running[i].Val()
-	}
-	return st, nil
-}

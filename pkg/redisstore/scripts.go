@@ -63,6 +63,9 @@ var renewLua string
 //go:embed lua/tick.lua
 var tickLua string
 
+//go:embed lua/stats.lua
+var statsLua string
+
 //go:embed lua/take.lua
 var takeLua string
 
@@ -81,6 +84,7 @@ var (
 	moveScript       = redis.NewScript(commonLua + moveLua)
 	renewScript      = redis.NewScript(renewLua)
 	tickScript       = redis.NewScript(tickLua)
+	statsScript      = redis.NewScript(statsLua)
 	takeScript       = redis.NewScript(takeLua)
 	walkScript       = redis.NewScript(walkLua)
 	dueScript        = redis.NewScript(dueLua)

@@ -30,16 +30,18 @@ type queueCollector struct {
 }
 
 var (
-	queuedDesc  = prometheus.NewDesc("longhaul_queue_depth", "Executions waiting in line.", nil, nil)
-	runningDesc = prometheus.NewDesc("longhaul_executions_running", "Executions that run.", nil, nil)
+	depthDesc   = prometheus.NewDesc("longhaul_queue_depth", "Executions that wait for a worker; the same in all replicas.", []string{"queue"}, nil)
+	delayedDesc = prometheus.NewDesc("longhaul_queue_delayed", "Executions that may not run yet; the same in all replicas.", []string{"queue"}, nil)
+	oldestDesc  = prometheus.NewDesc("longhaul_queue_oldest_age_seconds", "How long the first in line has waited; the same in all replicas.", []string{"queue"}, nil)
+	runningDesc = prometheus.NewDesc("longhaul_executions_running", "Executions that run; the same in all replicas.", nil, nil)
 	upDesc      = prometheus.NewDesc("longhaul_store_up", "1 when Redis answered this scrape, else 0.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (q *queueCollector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- queuedDesc
-	ch <- runningDesc
-	ch <- upDesc
+	for _, d := range []*prometheus.Desc{depthDesc, delayedDesc, oldestDesc, runningDesc, upDesc} {
+		ch <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -59,7 +61,11 @@ func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
 		return // no number is better than an old one
 	}
 	ch <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, 1)
-	ch <- prometheus.MustNewConstMetric(queuedDesc, prometheus.GaugeValue, float64(stats.Queued))
+	for name, line := range stats.Lines {
+		ch <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, float64(line.Depth), name)
+		ch <- prometheus.MustNewConstMetric(delayedDesc, prometheus.GaugeValue, float64(line.Delayed), name)
+		ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, line.Oldest.Seconds(), name)
+	}
 	ch <- prometheus.MustNewConstMetric(runningDesc, prometheus.GaugeValue, float64(stats.Running))
 }
 

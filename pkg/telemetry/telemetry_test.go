@@ -74,7 +74,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	m.Check("disk", false)
 	m.Subscribers(func() int { return 2 })
 	m.Collect(func(context.Context) (execution.QueueStats, error) {
-		return execution.QueueStats{Queued: 7, Running: 2}, nil
+		return execution.QueueStats{Running: 2, Lines: map[string]execution.Line{"low": {Depth: 7, Delayed: 3, Oldest: 1500 * time.Millisecond}}}, nil
 	})
 	out := scrape(t, m)
 	for _, want := range []string{
@@ -89,7 +89,8 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		"longhaul_log_bytes_total 10",
 		`longhaul_log_append_seconds_count 1`,
 		`longhaul_check_ok{check="redis"} 1`, `longhaul_check_ok{check="disk"} 0`,
-		"longhaul_subscribers 2", "longhaul_queue_depth 7", "longhaul_executions_running 2", "longhaul_store_up 1",
+		"longhaul_subscribers 2", `longhaul_queue_depth{queue="low"} 7`,
+		`longhaul_queue_delayed{queue="low"} 3`, `longhaul_queue_oldest_age_seconds{queue="low"} 1.5`, "longhaul_executions_running 2", "longhaul_store_up 1",
 		"go_goroutines", "process_open_fds",
 	} {
 		if !strings.Contains(out, want) {
@@ -107,10 +108,10 @@ func TestAnOutageShowsNoOldNumbers(t *testing.T) {
 		if _, ok := ctx.Deadline(); !ok {
 			t.Error("a scrape could hang")
 		}
-		return execution.QueueStats{Queued: 7}, errors.New("redis is away")
+		return execution.QueueStats{Lines: map[string]execution.Line{"low": {Depth: 7}}}, errors.New("redis is away")
 	})
 	out := scrape(t, m)
-	if !strings.Contains(out, "longhaul_store_up 0") || strings.Contains(out, "longhaul_queue_depth 7") {
+	if !strings.Contains(out, "longhaul_store_up 0") || strings.Contains(out, "longhaul_queue_depth{") {
 		t.Error(out)
 	}
 }

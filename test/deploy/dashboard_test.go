@@ -26,7 +26,7 @@ func exposed(t *testing.T) map[string][]string {
 	m.Append(time.Millisecond)
 	m.Check("redis", true)
 	m.Subscribers(func() int { return 1 })
-	m.Collect(func(context.Context) (execution.QueueStats, error) { return execution.QueueStats{}, nil })
+	m.Collect(func(context.Context) (execution.QueueStats, error) { return execution.QueueStats{Lines: map[string]execution.Line{"default": {}}}, nil })
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	all := map[string][]string{}

@@ -1,0 +1,47 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/longhaul/longhaul/pkg/execution"
+)
+
+// Stats counts what waits in each line, and what runs. It costs the same
+// however much that is: one script of a few counts per partition.
+func (s *Store) Stats(ctx context.Context) (execution.QueueStats, error) {
+	return s.stats(ctx, false)
+}
+
+// StatsByQueue is Stats with what runs of each queue, for which Redis reads one
+// field of each record that runs: about a millisecond for a thousand.
+func (s *Store) StatsByQueue(ctx context.Context) (execution.QueueStats, error) {
+	return s.stats(ctx, true)
+}
+
+func (s *Store) stats(ctx context.Context, byQueue bool) (execution.QueueStats, error) {
+	st := execution.QueueStats{Lines: make(map[string]execution.Line, len(execution.Queues))}
+	if err := s.ensure(ctx); err != nil {
+		return st, err
+	}
+	for _, p := range s.prefixes() {
+		args := []any{p, byQueue}
+		for _, q := range execution.Queues {
+			args = append(args, q)
+		}
+		n, err := statsScript.Run(ctx, s.rdb, []string{runKey(p)}, args...).Int64Slice()
+		if err != nil {
+			return st, wrap("count executions", err)
+		}
+		st.Running += n[0]
+		for i, q := range execution.Queues {
+			of, l := n[1+4*i:], st.Lines[q]
+			l.Depth += of[0]
+			l.Delayed += of[1]
+			l.Oldest = max(l.Oldest, time.Duration(of[2])*time.Millisecond)
+			l.Running += of[3]
+			st.Lines[q] = l
+		}
+	}
+	return st, nil
+}
