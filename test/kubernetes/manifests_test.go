@@ -5,11 +5,10 @@ package kubernetes
 
 import (
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +55,22 @@ type scaledObject struct {
 			Type       string            `json:"type"`
 			MetricType string            `json:"metricType"`
 			Metadata   map[string]string `json:"metadata"` // every value is a string: KEDA refuses a number
+
+			AuthenticationRef struct{ Name string } `json:"authenticationRef"`
 		} `json:"triggers"`
+	} `json:"spec"`
+}
+
+// triggerAuthentication likewise.
+type triggerAuthentication struct {
+	metav1.TypeMeta `json:",inline"`
+	Metadata        metav1.ObjectMeta `json:"metadata"`
+	Spec            struct {
+		SecretTargetRef []struct {
+			Parameter string `json:"parameter"`
+			Name      string `json:"name"`
+			Key       string `json:"key"`
+		} `json:"secretTargetRef"`
 	} `json:"spec"`
 }
 
@@ -95,6 +109,8 @@ func load(t *testing.T) objects {
 				into = &policyv1.PodDisruptionBudget{}
 			case "keda.sh/v1alpha1 ScaledObject":
 				into = &scaledObject{}
+			case "keda.sh/v1alpha1 TriggerAuthentication":
+				into = &triggerAuthentication{}
 			default:
 				t.Errorf("%s: no check for %s %s", file, head.APIVersion, head.Kind)
 				continue
@@ -193,21 +209,39 @@ func TestKEDAScalesTheWorkersByWhatOneCanRun(t *testing.T) {
 		t.Errorf("%+v", o.Spec)
 	}
 	trigger := o.Spec.Triggers[0]
-	if trigger.Type != "prometheus" || trigger.Metadata["threshold"] != env(worker.Spec.Template.Spec.Containers[0], "MAX_CONCURRENT") {
-		t.Errorf("the threshold is %s", trigger.Metadata["threshold"])
+	if trigger.Type != "metrics-api" || trigger.MetricType != "AverageValue" || trigger.Metadata["targetValue"] != "1" {
+		t.Errorf("it asks for something else than so many replicas: %+v", trigger)
 	}
-	source, err := os.ReadFile("../../pkg/telemetry/queues.go")
+	auth := get[*triggerAuthentication](t, all, "TriggerAuthentication "+trigger.AuthenticationRef.Name)
+	token := auth.Spec.SecretTargetRef[0]
+	if trigger.Metadata["authMode"] != "bearer" || token.Parameter != "token" || token.Key != "METRICS_TOKEN" {
+		t.Errorf("the API would not know who asks: %+v", token)
+	}
+	at, err := url.Parse(trigger.Metadata["url"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile(`longhaul_[a-z_]+`).FindAllString(trigger.Metadata["query"], -1)
-	for _, name := range names {
-		if !strings.Contains(string(source), strconv.Quote(name)) {
-			t.Errorf("nobody exposes %s", name)
+	if service := get[*corev1.Service](t, all, "Service "+at.Hostname()); at.Port() != "" || service.Spec.Ports[0].Port != 80 {
+		t.Errorf("nothing listens at %s", at.Host)
+	}
+	if slots := env(worker.Spec.Template.Spec.Containers[0], "MAX_CONCURRENT"); at.Query().Get("slots") != slots {
+		t.Errorf("it counts with %s slots, and a worker has %s", at.Query().Get("slots"), slots)
+	}
+	var document struct {
+		Paths      map[string]any
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]any }
 		}
 	}
-	if len(names) != 2 {
-		t.Errorf("the query counts %v", names)
+	source, err := os.ReadFile("../../api/openapi.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(source, &document)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if document.Paths[at.Path] == nil || document.Components.Schemas["QueueStats"].Properties[trigger.Metadata["valueLocation"]] == nil {
+		t.Errorf("%s has no %s", at.Path, trigger.Metadata["valueLocation"])
 	}
 }
 
