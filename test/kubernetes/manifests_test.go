@@ -56,7 +56,9 @@ type scaledObject struct {
 			MetricType string            `json:"metricType"`
 			Metadata   map[string]string `json:"metadata"` // every value is a string: KEDA refuses a number
 
-			AuthenticationRef struct{ Name string } `json:"authenticationRef"`
+			AuthenticationRef struct {
+				Name string `json:"name"`
+			} `json:"authenticationRef"`
 		} `json:"triggers"`
 	} `json:"spec"`
 }
