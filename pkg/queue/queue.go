@@ -190,7 +190,7 @@ func (q *Queue) Workers(context.Context) ([]Worker, error) {
 	}
 	workers := make([]Worker, 0, len(servers))
 	for _, s := range servers {
-		workers = append(workers, Worker{Slots: s.Concurrency, Queues: slices.Sorted(maps.Keys(s.Queues)), Draining: s.Status != "active"})
+		workers = append(workers, Worker{Slots: s.Concurrency / perSlot, Queues: slices.Sorted(maps.Keys(s.Queues)), Draining: s.Status != "active"})
 	}
 	return workers, nil
 }

@@ -64,6 +64,9 @@ func (s *Server) queues() map[string]int {
 	return some
 }
 
+// perSlot is how many handlers of Asynq there are for each slot. Workers divides by it.
+const perSlot = 3
+
 // Run takes tasks until ctx ends. Then it takes no more, waits until every
 // handler has returned, and only then lets Asynq shut down: Asynq pushes a task
 // that still runs back into the line and waits for nobody, which is how one
@@ -88,7 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 		// The hook has the slots: a handler that has given its own back, and what
 		// Asynq writes down after it, hold up nobody. More than that is not needed.
-		Concurrency: 3 * s.o.Slots,
+		Concurrency: perSlot * s.o.Slots,
 		BaseContext: func() context.Context { return work },
 		Queues:      s.queues(),
 		// The hook waits, not this sleep.
