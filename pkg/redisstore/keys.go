@@ -77,6 +77,3 @@ func doneKey(prefix string) string                      { return prefix + "done"
 func hooksKey(prefix string) string                     { return prefix + "hooks" }
 func tidyKey(prefix string) string                      { return prefix + "tidy" }
 func tickKey(prefix string) string                      { return prefix + "tick" }
-func statusKey(prefix string, st execution.Status) string {
-	return prefix + "status:" + string(st)
-}
