@@ -1,26 +1,31 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // MemoryKills is how many processes of this one's cgroup, which is the container
 // in a container, the kernel has killed for want of memory since it was made.
 // SIGKILL itself does not tell why; a number that grows while an engine runs
 // does. 0 is also the answer where the kernel does not count.
-func MemoryKills() uint64 { return memoryKills("/") }
+func MemoryKills() uint64 { return readKills(killsFile()) }
 
-// memoryKills looks below root. Inside a container the path that the kernel
-// names may be the host's, and the mount itself is then the container's.
-func memoryKills(root string) uint64 {
+// killsFile stays open: each attempt reads it twice, and looking for it costs
+// more than all else that starts a process here.
+var killsFile = sync.OnceValue(func() *os.File { return findKills("/") })
+
+// findKills looks below root for the file that counts. nil: there is none. Inside
+// a container the path that the kernel names may be the host's, and the mount
+// itself is then the container's.
+func findKills(root string) *os.File {
 	membership, err := os.ReadFile(path.Join(root, "proc/self/cgroup"))
 	if err != nil {
-		return 0
+		return nil
 	}
 	for line := range bytes.Lines(membership) {
 		// id:controllers:path, the controllers of version 2 being none.
@@ -37,23 +42,35 @@ func memoryKills(root string) uint64 {
 			continue
 		}
 		for _, folder := range []string{fields[2], ""} {
-			if n, ok := readKills(path.Join(root, mount, folder, file)); ok {
-				return n
+			f, err := os.Open(path.Join(root, mount, folder, file))
+			if err != nil {
+				continue
 			}
+			if _, ok := parseKills(f); ok {
+				return f
+			}
+			_ = f.Close()
 		}
 	}
-	return 0
+	return nil
 }
 
-func readKills(file string) (uint64, bool) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return 0, false
+func readKills(f *os.File) uint64 {
+	if f == nil {
+		return 0
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), "oom_kill "); ok {
-			n, err := strconv.ParseUint(value, 10, 64)
-			return n, err == nil
+	n, _ := parseKills(f)
+	return n
+}
+
+// parseKills reads from the start: the kernel then writes the file anew.
+func parseKills(f *os.File) (uint64, bool) {
+	var text [1 << 10]byte // a dozen short lines
+	n, _ := f.ReadAt(text[:], 0)
+	for line := range bytes.Lines(text[:n]) {
+		if value, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
+			kills, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64)
+			return kills, err == nil
 		}
 	}
 	return 0, false

@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -34,8 +35,19 @@ func TestTheKernelsKillsForMemoryAreFoundInBothVersionsOfCgroups(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := memoryKills(root); got != c.want {
+		f := findKills(root)
+		if got := readKills(f); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
+		if f == nil {
+			continue
+		}
+		if err := os.WriteFile(f.Name(), []byte(strings.Replace(c.text, "oom_kill ", "oom_kill 1", 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := readKills(f); got != c.want+10 {
+			t.Errorf("%s: %d once it has grown, want %d", name, got, c.want+10)
+		}
+		_ = f.Close()
 	}
 }
