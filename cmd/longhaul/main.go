@@ -1,5 +1,6 @@
 // Command longhaul is Longhaul's command line: a whole system for development
-// in one process (dev), and a client for a running one (run, logs).
+// in one process (dev), a client for a running one (run, logs), and what sets the
+// number of its workers on Railway (autoscale).
 package main
 
 import (
@@ -49,7 +50,7 @@ func root() *cobra.Command {
 		Short: "Runs long work for people: start it, watch every byte, stop it for certain, learn how it ended",
 		Long: `Runs long work for people: start it, watch every byte, stop it for certain, learn how it ended.
 
-run and logs talk to the server that LONGHAUL_URL names (http://127.0.0.1:8080 by
+run, logs and autoscale talk to the server that LONGHAUL_URL names (http://127.0.0.1:8080 by
 default) with the token in LONGHAUL_TOKEN.
 
 Exit codes: the engine's own; 124 timeout, 125 Longhaul failed, 126 not allowed or
@@ -58,7 +59,7 @@ no such engine, 130 cancelled, 128+n ended by signal n.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(devCommand(), runCommand(), logsCommand())
+	c.AddCommand(devCommand(), runCommand(), logsCommand(), autoscaleCommand())
 	return c
 }
 
