@@ -62,7 +62,12 @@ func (h *health) addRedis(store *redisstore.Store) *dependency {
 			if err := store.Ready(ctx); err != nil {
 				return err
 			}
-			return store.Ping(ctx)
+			began := time.Now()
+			err := store.Ping(ctx)
+			if err == nil {
+				h.metrics.RedisPing(time.Since(began))
+			}
+			return err
 		},
 	})
 }

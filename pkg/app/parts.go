@@ -72,8 +72,18 @@ func open(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		}),
 	}
 	p.metrics.Collect(p.store.Stats)
+	p.metrics.Engines(names(catalog))
 	p.watch(log)
 	return p, nil
+}
+
+// names are those of all engines and commands.
+func names(c *engine.Catalog) []string {
+	var all []string
+	for _, d := range c.Public() {
+		all = append(all, d.Name)
+	}
+	return all
 }
 
 // foldAfter is FOLD_AFTER as the store takes it.
@@ -178,7 +188,9 @@ func (g *group) stop() {
 
 // keepers are what every replica runs, API and worker alike.
 func (p *parts) keepers(g *group) error {
-	g.start("reaper", runner.NewReaper(p.store, p.tasks, files{p.artifacts, p.internal}, p.log.With("part", "reaper")).Run)
+	reaper := runner.NewReaper(p.store, p.tasks, files{p.artifacts, p.internal}, p.log.With("part", "reaper"))
+	reaper.Observe(observer{p.metrics})
+	g.start("reaper", reaper.Run)
 	g.start("health", p.health.run)
 	g.start("advice", p.advise)
 	if p.cfg.WebhookSecret == "" {

@@ -48,6 +48,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	p.health.addDisk(run)
+	p.metrics.Worker(func() telemetry.WorkerStats { return telemetry.WorkerStats(run.Stats()) })
 	// Asynq gets a client of its own, since queue hooks into it; nothing is dialled yet.
 	taskClient, err := redisstore.Dial(cfg.RedisURL)
 	if err != nil {
@@ -125,17 +126,28 @@ func awaitRedis(ctx context.Context, p *parts) error {
 	}
 }
 
-// observer counts attempts.
+// observer counts attempts, and what the reaper does.
 type observer struct{ m *telemetry.Metrics }
 
 func (o observer) AttemptStarted(s *execution.Spec, waited time.Duration) {
 	o.m.Started(s.Name(), waited)
 }
 
-func (o observer) AttemptEnded(s *execution.Spec, out *execution.Outcome, ran time.Duration, logBytes int64) {
+func (o observer) AttemptEnded(s *execution.Spec, out *execution.Outcome, ran time.Duration, requeued bool) {
+	if requeued {
+		o.m.Requeued(s.Name(), out.Reason)
+		return
+	}
 	o.m.Ended(s.Name(), out.Status, out.Reason, ran)
-	o.m.LogBytes(logBytes)
 }
+
+// ExecutionEnded counts one that the reaper ended: how long it ran is not known.
+func (o observer) ExecutionEnded(s *execution.Spec, out *execution.Outcome) {
+	o.m.Ended(s.Name(), out.Status, out.Reason, 0)
+}
+
+func (o observer) Reaped(action string) { o.m.Reaped(action) }
+func (o observer) Round()               { o.m.ReaperRound(time.Now()) }
 
 // timed is the store as attempts write to it: appends go through the sealer, and are measured.
 type timed struct {
@@ -148,5 +160,8 @@ func (t timed) Append(ctx context.Context, l execution.Lease, b execution.Batch)
 	start := time.Now()
 	err := t.sealer.Append(ctx, l, b)
 	t.m.Append(time.Since(start))
+	if begun := b.Begun(); err == nil && !begun.IsZero() {
+		t.m.Stored(b.LogBytes, time.Since(begun))
+	}
 	return err
 }

@@ -113,6 +113,18 @@ type Batch struct {
 	Gap *GapNote
 }
 
+// Begun is the time of its first event; zero where there is none.
+func (b *Batch) Begun() time.Time {
+	if len(b.Data) == 0 {
+		return time.Time{}
+	}
+	ms, n := binary.Uvarint(b.Data[1:])
+	if n <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(ms))
+}
+
 // GapNote says of events that a writer had to drop what is known of them.
 type GapNote struct {
 	Reason string `json:"reason"`

@@ -138,7 +138,7 @@ func (t *topic) restart() {
 func (h *Hub) frame(id execution.ID, e *execution.Event) frame {
 	data, err := h.o.Encode(e)
 	if err != nil {
-		h.o.Logger.Error("event cannot be encoded", "execution", string(id), "event", e.Seq, "error", err)
+		h.o.Logger.Error("event cannot be encoded", "execution_id", string(id), "event", e.Seq, "error", err)
 		data = nil
 	}
 	f := frame{seq: e.Seq, data: data, end: e.Type == execution.EventEnd}

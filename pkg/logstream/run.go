@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -141,8 +140,7 @@ func (w *Writer) append(ctx context.Context, b execution.Batch) error {
 			return context.Cause(ctx)
 		}
 		if try == 1 {
-			w.o.Logger.LogAttrs(ctx, slog.LevelWarn, "log batch not stored; trying again until it is",
-				slog.String("execution", string(w.lease.ID)), slog.Uint64("batch", b.No), slog.Any("error", err))
+			w.o.Logger.WarnContext(ctx, "log batch not stored; trying again until it is", "batch", b.No, "error", err)
 		}
 		select {
 		case <-time.After(pause):
@@ -155,8 +153,7 @@ func (w *Writer) append(ctx context.Context, b execution.Batch) error {
 
 func (w *Writer) stored(b execution.Batch, tries int) {
 	if tries > 1 {
-		w.o.Logger.Info("log batch stored again",
-			"execution", string(w.lease.ID), "batch", b.No, "tries", tries)
+		w.o.Logger.Info("log batch stored again", "batch", b.No, "tries", tries)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -145,6 +145,13 @@ func (s *Spool) write(record []byte) (err error) {
 	return err
 }
 
+// Held is how many bytes are on disk and not handed on yet.
+func (s *Spool) Held() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size - s.read
+}
+
 // Run hands on what is kept, in order, as soon as the sink takes it. It returns
 // when Close was called and nothing is left, when the attempt is fenced, or
 // when ctx ends.

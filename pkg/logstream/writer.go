@@ -26,7 +26,7 @@ type Options struct {
 	Hold     time.Duration    // how long an incomplete line may wait for its newline; 50 ms
 	Retry    Backoff          // pauses between repeated appends; 50 ms to 2 s
 	Now      func() time.Time // stamps the events; time.Now
-	Logger   *slog.Logger
+	Logger   *slog.Logger     // whose lines have the execution's id and attempt
 }
 
 // Backoff is a pause that doubles from Min to Max.

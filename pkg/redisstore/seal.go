@@ -154,7 +154,7 @@ func (w *Sealer) after(ctx context.Context, s *sealing, more bool, err error) {
 	if errors.Is(err, errArchive) {
 		w.rest = time.Now().Add(archiveRest)
 	}
-	w.log.WarnContext(ctx, "the log's middle stays in Redis for now, and is dropped beyond LOG_REDIS_BYTES", "execution_id", s.lease.ID, "error", err)
+	w.log.WarnContext(ctx, "the log's middle stays in Redis for now, and is dropped beyond LOG_REDIS_BYTES", "execution_id", s.lease.ID, "attempt", s.lease.Attempt, "error", err)
 }
 
 // seal moves one segment, if the log has grown enough. more says that there may

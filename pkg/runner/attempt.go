@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/artifact"
@@ -36,6 +37,7 @@ type attempt struct {
 	redactor *logstream.Redactor
 	writer   *logstream.Writer
 	spool    *logstream.Spool
+	kept     atomic.Pointer[logstream.Spool] // the same, for Stats
 	pumps    sync.WaitGroup
 	writing  chan error // the end of writer.Run
 	spooling chan error // the end of spool.Run
@@ -156,6 +158,7 @@ func (a *attempt) start(ctx context.Context) error {
 // even when the writer has given up, so that an engine never hangs on us.
 func (a *attempt) pump(ctx context.Context) {
 	a.spool = logstream.NewSpool(a.r.store, a.lease, a.dir.spool(), a.r.o.SpoolBytes, a.log)
+	a.kept.Store(a.spool)
 	a.writer = logstream.NewWriter(a.spool, a.lease, logstream.Options{Redactor: a.redactor, Logger: a.log})
 	a.tellRestored(ctx)
 	a.tellCold(ctx)

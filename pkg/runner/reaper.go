@@ -45,6 +45,15 @@ type Files interface {
 	Delete(ctx context.Context, id execution.ID) error
 }
 
+// ReaperObserver is told of what a Reaper does, for metrics. Its methods must not block.
+type ReaperObserver interface {
+	// Reaped: lost and overdue ended an execution or put it back, redispatched gave
+	// it a new task, discarded took it out after its retention.
+	Reaped(action string)
+	ExecutionEnded(spec *execution.Spec, o *execution.Outcome)
+	Round() // one more look has reached Redis
+}
+
 const (
 	reapEvery = time.Second
 	// reapMost bounds one round of each duty, so that a flood of one never keeps
@@ -77,6 +86,7 @@ type Reaper struct {
 	line   Line
 	files  Files
 	log    *slog.Logger
+	tell   ReaperObserver
 
 	// active remembers since when a task was seen with a worker whose execution
 	// is still queued. Only Run's own goroutine touches it.
@@ -88,8 +98,11 @@ type Reaper struct {
 
 // NewReaper makes a Reaper.
 func NewReaper(ledger Ledger, line Line, files Files, log *slog.Logger) *Reaper {
-	return &Reaper{ledger: ledger, line: line, files: files, log: log, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1), tidying: make(chan struct{}, 1), folding: make(chan struct{}, 1)}
+	return &Reaper{ledger: ledger, line: line, files: files, log: log, tell: nobody{}, active: map[execution.ID]time.Time{}, clean: make(chan struct{}, 1), tidying: make(chan struct{}, 1), folding: make(chan struct{}, 1)}
 }
+
+// Observe sets who is told. Call it before Run.
+func (p *Reaper) Observe(o ReaperObserver) { p.tell = o }
 
 // Run reaps until ctx ends. Redis being away is waited out.
 func (p *Reaper) Run(ctx context.Context) error {
@@ -117,8 +130,12 @@ func (p *Reaper) round(ctx context.Context) error {
 		return err
 	}
 	mine, err := p.ledger.Tick(ctx)
-	if err != nil || !mine {
+	if err != nil {
 		return err
+	}
+	p.tell.Round()
+	if !mine {
+		return nil
 	}
 	for _, rounds := range []chan struct{}{p.clean, p.tidying, p.folding} {
 		select {
@@ -174,7 +191,9 @@ func (p *Reaper) lose(ctx context.Context, l execution.Lease) error {
 		return err
 	}
 	p.log.WarnContext(ctx, "worker lost", "execution_id", l.ID, "attempt", l.Attempt, "worker", r.Worker, "requeued", dispatch > 0)
+	p.tell.Reaped("lost")
 	if dispatch == 0 {
+		p.tell.ExecutionEnded(&r.Spec, &s.Outcome)
 		return nil
 	}
 	return p.line.Enqueue(ctx, execution.TicketFor(l.ID, &r.Spec, dispatch, s.Backoff))
@@ -245,7 +264,8 @@ func (p *Reaper) redispatch(ctx context.Context, w redisstore.Waiting) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	p.log.WarnContext(ctx, "task was missing; dispatched again", "execution_id", w.ID, "dispatch", n)
+	p.log.WarnContext(ctx, "task was missing; dispatched again", "execution_id", w.ID, "attempt", r.Attempt, "dispatch", n)
+	p.tell.Reaped("redispatched")
 	return p.line.Enqueue(ctx, execution.TicketFor(w.ID, &r.Spec, n, 0))
 }
 
@@ -259,10 +279,11 @@ func (p *Reaper) overdue(ctx context.Context) error {
 }
 
 func (p *Reaper) abandon(ctx context.Context, id execution.ID) error {
-	ended, err := p.ledger.Abandon(ctx, id, execution.Outcome{
+	o := execution.Outcome{
 		Status: execution.Timeout, Reason: execution.ReasonQueueWait,
 		Message: "waited in line for longer than its queue_timeout_seconds; it never ran: add workers, or raise it",
-	})
+	}
+	ended, err := p.ledger.Abandon(ctx, id, o)
 	if err != nil || !ended {
 		return err
 	}
@@ -270,6 +291,8 @@ func (p *Reaper) abandon(ctx context.Context, id execution.ID) error {
 	if err != nil {
 		return err
 	}
+	p.tell.Reaped("overdue")
+	p.tell.ExecutionEnded(&r.Spec, &o)
 	// Where no worker serves its line, nobody else would ever take it out.
 	return p.line.Delete(ctx, execution.TicketFor(id, &r.Spec, r.Dispatch, 0))
 }
@@ -352,7 +375,11 @@ func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
 			return err
 		}
 	}
-	return p.ledger.Purge(ctx, id)
+	err = p.ledger.Purge(ctx, id)
+	if err == nil {
+		p.tell.Reaped("discarded")
+	}
+	return err
 }
 
 // fold gives what ended a while ago its small form. It waits for Redis alone, but

@@ -41,7 +41,8 @@ type Tasks interface {
 // Observer is told of what a worker does, for metrics. Its methods must not block.
 type Observer interface {
 	AttemptStarted(spec *execution.Spec, waited time.Duration)
-	AttemptEnded(spec *execution.Spec, o *execution.Outcome, ran time.Duration, logBytes int64)
+	// AttemptEnded: o is the execution's end, or, requeued, why it goes back in line.
+	AttemptEnded(spec *execution.Spec, o *execution.Outcome, ran time.Duration, requeued bool)
 }
 
 // Options of a Runner.
@@ -201,6 +202,31 @@ func (r *Runner) Active() int {
 	return len(r.active)
 }
 
+// Stats are a runner's counts at one moment.
+type Stats struct {
+	Slots, Busy int
+	Draining    bool
+	SpoolBytes  int64 // of log on disk, that Redis has not taken yet
+}
+
+// Stats may be called at any time.
+func (r *Runner) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Stats{Slots: r.o.Slots, Busy: len(r.active)}
+	for _, a := range r.active {
+		if kept := a.kept.Load(); kept != nil {
+			s.SpoolBytes += kept.Held()
+		}
+	}
+	select {
+	case <-r.drain:
+		s.Draining = true
+	default:
+	}
+	return s
+}
+
 // enter takes an attempt up. An older one of the same execution that is still
 // here has lost its lease, or there would be no newer: it is ended first, so
 // that never two engines of one execution run.
@@ -229,5 +255,8 @@ func (r *Runner) leave(a *attempt) {
 
 type nobody struct{}
 
-func (nobody) AttemptStarted(*execution.Spec, time.Duration)                          {}
-func (nobody) AttemptEnded(*execution.Spec, *execution.Outcome, time.Duration, int64) {}
+func (nobody) AttemptStarted(*execution.Spec, time.Duration)                         {}
+func (nobody) AttemptEnded(*execution.Spec, *execution.Outcome, time.Duration, bool) {}
+func (nobody) ExecutionEnded(*execution.Spec, *execution.Outcome)                    {}
+func (nobody) Reaped(string)                                                         {}
+func (nobody) Round()                                                                {}

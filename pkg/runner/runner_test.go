@@ -1,6 +1,7 @@
 package runner_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/redisstore"
 	"github.com/longhaul/longhaul/pkg/redistest"
 	"github.com/longhaul/longhaul/pkg/runner"
+	"github.com/longhaul/longhaul/pkg/telemetry"
 )
 
 func TestMain(m *testing.M) {
@@ -250,6 +252,61 @@ func TestAnEngineThatSucceedsLeavesOutputResultAndArtifacts(t *testing.T) {
 	}
 	if r.Outcome.GroupEmptyAt == nil || *r.Outcome.ExitCode != 0 || r.Worker != "test-worker" {
 		t.Errorf("outcome is %+v", r.Outcome)
+	}
+}
+
+func TestEachLineOfTheLogHasIdAndAttemptOnceAndNoSecret(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorker(t, func(o *runner.Options) { o.Logger = telemetry.NewLogger(&log, "json", slog.LevelDebug) })
+	ids := map[string]bool{}
+	for _, r := range []*execution.Record{
+		w.run(`echo s3cr3t-value; echo s3cr3t-value >&2; exit 3`, nil),
+		w.run("", func(s *execution.Spec) { s.Command = "missing" }),
+	} {
+		ids[string(r.ID)] = true
+	}
+	n := 0
+	for line := range strings.Lines(log.String()) {
+		n++
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if id, _ := fields["execution_id"].(string); !ids[id] || fields["attempt"] != 1.0 {
+			t.Errorf("whose line is it? %s", line)
+		}
+		for key := range fields {
+			if strings.Count(line, `"`+key+`":`) != 1 {
+				t.Errorf("%s stands there twice: %s", key, line)
+			}
+		}
+		if strings.Contains(line, "s3cr3t") {
+			t.Errorf("a secret: %s", line)
+		}
+	}
+	if n < 4 {
+		t.Errorf("%d lines say little: %s", n, log.String())
+	}
+}
+
+func TestStatsSayWhatAWorkerHas(t *testing.T) {
+	w := newWorker(t, func(o *runner.Options) { o.DrainTimeout = 4 * time.Second })
+	if s := w.Stats(); s.Slots == 0 || s.Busy != 0 || s.Draining || s.SpoolBytes != 0 {
+		t.Errorf("idle: %+v", s)
+	}
+	id := w.submit("echo on; sleep 60", nil)
+	wait := w.start(id)
+	w.awaitLog(id, "on")
+	if s := w.Stats(); s.Busy != 1 {
+		t.Errorf("with one engine: %+v", s)
+	}
+	w.Drain()
+	if s := w.Stats(); !s.Draining {
+		t.Errorf("draining: %+v", s)
+	}
+	wait()
+	if s := w.Stats(); s.Busy != 0 {
+		t.Errorf("after it: %+v", s)
 	}
 }
 

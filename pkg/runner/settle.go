@@ -53,7 +53,7 @@ func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	if s.Requeue && dispatch == 0 {
 		s.Requeue, s.Outcome.Status, s.Outcome.Reason = false, execution.Cancelled, execution.ReasonCancelled
 	}
-	a.r.o.Observer.AttemptEnded(&a.spec, &s.Outcome, time.Since(a.begun), a.logBytes())
+	a.r.o.Observer.AttemptEnded(&a.spec, &s.Outcome, time.Since(a.begun), s.Requeue)
 	a.log.InfoContext(ctx, "attempt settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "requeued", s.Requeue)
 	if !s.Requeue {
 		return
@@ -76,13 +76,6 @@ func (a *attempt) leave(ctx context.Context, s redisstore.Settlement) {
 		return
 	}
 	a.log.WarnContext(ctx, "Redis is away: the outcome waits on disk for the next worker here", "status", s.Outcome.Status)
-}
-
-func (a *attempt) logBytes() int64 {
-	if a.writer == nil {
-		return 0
-	}
-	return a.writer.Stats().LogBytes
 }
 
 func (a *attempt) clean(ctx context.Context) {

@@ -30,6 +30,11 @@ type Metrics struct {
 	logBytes     prometheus.Counter
 	appends      prometheus.Histogram
 	checks       *prometheus.GaugeVec
+	requeued     *prometheus.CounterVec
+	lag          prometheus.Histogram
+	redisPing    prometheus.Histogram
+	reaped       *prometheus.CounterVec
+	reaperRound  prometheus.Gauge
 	warmReady    *prometheus.GaugeVec
 	warmBytes    *prometheus.GaugeVec
 	warmStarts   *prometheus.CounterVec
@@ -39,11 +44,12 @@ type Metrics struct {
 
 // Buckets. A request takes a millisecond to a long poll's minute, a pick-up a
 // millisecond to hours in line, a run a second to hours, an append a fraction
-// of a millisecond to an outage.
+// of a millisecond to an outage, a lag the 50 ms that an incomplete line may wait besides.
 var (
 	requestBuckets = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}
 	pickupBuckets  = []float64{.005, .01, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600}
 	runBuckets     = []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400}
+	lagBuckets     = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 10, 60, 600}
 	appendBuckets  = []float64{.0002, .0005, .001, .0025, .005, .01, .05, .25, 1, 10, 60}
 )
 
@@ -64,18 +70,31 @@ func NewMetrics(version string) *Metrics {
 		httpRequests: counter("http_requests_total", "HTTP requests answered.", "route", "method", "status"),
 		httpSeconds:  histogram("http_request_duration_seconds", "Time to answer an HTTP request; of a stream, all of it.", requestBuckets, "route", "method"),
 		started:      counter("executions_started_total", "Attempts whose process was started.", "engine"),
-		ended:        counter("executions_ended_total", "Executions that reached a terminal status.", "engine", "status", "reason"),
+		ended:        counter("executions_ended_total", "Executions that a worker or the reaper brought to a terminal status.", "engine", "status", "reason"),
 		pickup: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "longhaul_execution_pickup_seconds",
 			Help: "Time from being due to being claimed by a worker.", Buckets: pickupBuckets,
 		}),
 		run:      histogram("execution_run_seconds", "Time from an attempt's start to its end.", runBuckets, "engine", "status"),
-		logBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "longhaul_log_bytes_total", Help: "Bytes that engines wrote to stdout and stderr."}),
+		logBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "longhaul_log_bytes_total", Help: "Bytes of stdout and stderr that were stored."}),
 		appends: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "longhaul_log_append_seconds",
 			Help: "Time of one append of events to Redis.", Buckets: appendBuckets,
 		}),
 	}
+	one := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "longhaul_" + name, Help: help, Buckets: buckets})
+	}
+	m.requeued = counter("attempts_requeued_total", "Attempts after which the execution went back in line.", "engine", "reason")
+	m.lag = one("log_lag_seconds", "Time from what an engine wrote to its being stored, of the oldest event of each append.", lagBuckets)
+	m.redisPing = one("redis_ping_seconds", "Time of the command that looks each second whether Redis takes writes.", appendBuckets)
+	m.reaped = counter("reaper_actions_total", "What the reaper did: lost, overdue, redispatched, discarded.", "action")
+	for _, action := range []string{"lost", "overdue", "redispatched", "discarded"} {
+		m.reaped.WithLabelValues(action) // from 0 on: an alert must see the first
+	}
+	m.reaperRound = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "longhaul_reaper_last_round_timestamp_seconds", Help: "When this replica's reaper last reached Redis, in Unix time.",
+	})
 	m.checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "longhaul_check_ok", Help: "1 when the last look at what this process depends on found it as it should be, else 0.",
 	}, []string{"check"})
@@ -93,6 +112,7 @@ func NewMetrics(version string) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(build, open, m.httpRequests, m.httpSeconds, m.started, m.ended, m.pickup, m.run, m.logBytes, m.appends, m.checks,
+		m.requeued, m.lag, m.redisPing, m.reaped, m.reaperRound,
 		m.warmReady, m.warmBytes, m.warmStarts, m.warmRecycled,
 		m.queues, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -143,10 +163,47 @@ func (m *Metrics) Ended(engine string, status execution.Status, reason execution
 	}
 }
 
-// LogBytes counts what an engine wrote.
-func (m *Metrics) LogBytes(n int64) {
+// Requeued counts an attempt after which its execution went back in line.
+func (m *Metrics) Requeued(engine string, reason execution.Reason) {
 	if m != nil {
-		m.logBytes.Add(float64(n))
+		m.requeued.WithLabelValues(m.engines.label(engine), string(reason)).Inc()
+	}
+}
+
+// Stored counts bytes of log that are stored, and how long after they were written.
+func (m *Metrics) Stored(bytes int64, lag time.Duration) {
+	if m != nil {
+		m.logBytes.Add(float64(bytes))
+		m.lag.Observe(max(0, lag.Seconds()))
+	}
+}
+
+// RedisPing measures one look at Redis.
+func (m *Metrics) RedisPing(took time.Duration) {
+	if m != nil {
+		m.redisPing.Observe(took.Seconds())
+	}
+}
+
+// Reaped counts one thing that the reaper did.
+func (m *Metrics) Reaped(action string) {
+	if m != nil {
+		m.reaped.WithLabelValues(action).Inc()
+	}
+}
+
+// ReaperRound notes that the reaper reached Redis.
+func (m *Metrics) ReaperRound(at time.Time) {
+	if m != nil {
+		m.reaperRound.Set(float64(at.UnixMilli()) / 1000)
+	}
+}
+
+// Engines says which names of engines and commands there are: the label engine
+// takes no other values, since a caller may write any word.
+func (m *Metrics) Engines(names []string) {
+	if m != nil {
+		m.engines.only(names)
 	}
 }
 

@@ -77,6 +77,16 @@ type bounded struct {
 	most int
 }
 
+// only lets these through, and nothing else from now on.
+func (b *bounded) only(values []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.most = 0
+	for _, v := range values {
+		b.seen[v] = true
+	}
+}
+
 const other = "other"
 
 func newBounded(most int) *bounded { return &bounded{seen: map[string]bool{}, most: most} }

@@ -68,7 +68,12 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	m.Started("agent", 20*time.Millisecond)
 	m.Ended("agent", execution.Failed, execution.ReasonExitCode, 90*time.Second)
 	m.Ended("agent", execution.Cancelled, execution.ReasonCancelled, 0)
-	m.LogBytes(10)
+	m.Requeued("agent", execution.ReasonInterrupted)
+	m.Stored(10, 20*time.Millisecond)
+	m.RedisPing(time.Millisecond)
+	m.Reaped("lost")
+	m.ReaperRound(time.UnixMilli(1500))
+	m.Worker(func() WorkerStats { return WorkerStats{Slots: 5, Busy: 2, Draining: true, SpoolBytes: 99} })
 	m.Append(time.Millisecond)
 	m.Check("redis", true)
 	m.Check("disk", false)
@@ -86,7 +91,11 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		`longhaul_executions_ended_total{engine="agent",reason="exit_code",status="failed"} 1`,
 		`longhaul_execution_run_seconds_sum{engine="agent",status="failed"} 90`,
 		`longhaul_execution_pickup_seconds_count 1`,
-		"longhaul_log_bytes_total 10",
+		"longhaul_log_bytes_total 10", "longhaul_log_lag_seconds_sum 0.02", "longhaul_redis_ping_seconds_sum 0.001",
+		`longhaul_attempts_requeued_total{engine="agent",reason="interrupted"} 1`,
+		`longhaul_reaper_actions_total{action="lost"} 1`, `longhaul_reaper_actions_total{action="overdue"} 0`,
+		"longhaul_reaper_last_round_timestamp_seconds 1.5",
+		"longhaul_worker_slots 5", "longhaul_worker_slots_busy 2", "longhaul_worker_draining 1", "longhaul_spool_bytes 99",
 		`longhaul_log_append_seconds_count 1`,
 		`longhaul_check_ok{check="redis"} 1`, `longhaul_check_ok{check="disk"} 0`,
 		"longhaul_subscribers 2", `longhaul_queue_depth{queue="low"} 7`,
@@ -134,12 +143,34 @@ func TestLabelsStayBounded(t *testing.T) {
 	}
 }
 
+func TestOnlyNamesOfTheCatalogAreLabels(t *testing.T) {
+	m := NewMetrics("")
+	m.Engines([]string{"agent", "python"})
+	for i := range 50 {
+		m.Ended(fmt.Sprint("engine-", i), execution.Errored, execution.ReasonUnknown, 0)
+	}
+	m.Started("python", 0)
+	out := scrape(t, m)
+	if n := strings.Count(out, "longhaul_executions_ended_total{"); n != 1 || !strings.Contains(out, `longhaul_executions_ended_total{engine="other",reason="engine_unknown",status="error"} 50`) {
+		t.Errorf("%d engines", n)
+	}
+	if !strings.Contains(out, `longhaul_executions_started_total{engine="python"} 1`) {
+		t.Error("a command of the catalog has no name")
+	}
+}
+
 func TestNoMetricsCountNothing(*testing.T) {
 	var m *Metrics
 	m.Request("/", "GET", 200, 0)
 	m.Started("x", 0)
 	m.Ended("x", execution.Completed, execution.ReasonExited, 0)
-	m.LogBytes(1)
+	m.Requeued("x", execution.ReasonInterrupted)
+	m.Stored(1, 0)
+	m.RedisPing(0)
+	m.Reaped("lost")
+	m.ReaperRound(time.Time{})
+	m.Engines(nil)
+	m.Worker(nil)
 	m.Append(0)
 	m.Check("redis", true)
 	m.Subscribers(func() int { return 1 })
