@@ -34,9 +34,18 @@ func forkTime(ctx context.Context, n int) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
+// forkRate is the best of three tries: what the machine can do, and not what a
+// try of a quarter of a second met.
 func forkRate(ctx context.Context, n int) (float64, error) {
-	d, err := forkTime(ctx, n)
-	return float64(n) / d.Seconds(), err
+	best := 0.0
+	for range 3 {
+		d, err := forkTime(ctx, max(n/3, 1))
+		if err != nil {
+			return 0, err
+		}
+		best = max(best, float64(max(n/3, 1))/d.Seconds())
+	}
+	return best, nil
 }
 
 // catOverSocket is how long a program's output takes through a pipe and a
