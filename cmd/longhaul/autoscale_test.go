@@ -122,8 +122,12 @@ func TestWorkersComeAtOnceAndGoAfterACalmPeriod(t *testing.T) {
 		}},
 		"never beyond the most": {replicas: 9, moments: []moment{{0, 14, 60, 10, 10}, {0, 14, 60, 0, 10}}},
 		"down after the calm, to the most that was wanted in it": {replicas: 6, moments: []moment{
-			{0, 1, 0, 0, 6}, {calm / 2, 3, 0, 0, 6}, {calm/2 - time.Second, 1, 0, 0, 6}, {time.Second, 1, 0, 3, 3},
-			{time.Second, 1, 0, 0, 3}, {calm, 1, 0, 1, 1},
+			{0, 1, 0, 0, 6},
+			{calm / 2, 3, 0, 0, 6},
+			{calm/2 - time.Second, 1, 0, 0, 6},
+			{time.Second, 1, 0, 3, 3},
+			{time.Second, 1, 0, 0, 3},
+			{calm, 1, 0, 1, 1},
 		}},
 		"a line that comes back begins the calm anew": {replicas: 4, moments: []moment{
 			{0, 1, 0, 0, 4}, {calm - time.Second, 4, 0, 0, 4}, {time.Second, 1, 0, 0, 4}, {calm - time.Second, 1, 0, 0, 4}, {time.Second, 1, 0, 1, 1},

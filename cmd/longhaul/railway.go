@@ -65,7 +65,7 @@ func (r *railway) SetReplicas(ctx context.Context, n int) error {
 		"service": r.service, "environment": r.environment, "input": map[string]int{"numReplicas": n},
 	}, &data)
 	if err == nil && !data.Done {
-		err = errors.New("Railway did not do it, and does not say why")
+		err = errors.New("nothing was changed, and Railway does not say why")
 	}
 	if err != nil {
 		return fmt.Errorf("set the replicas to %d: %w", n, err)
@@ -74,7 +74,7 @@ func (r *railway) SetReplicas(ctx context.Context, n int) error {
 }
 
 // errToken says that asking again is of no use.
-var errToken = errors.New("Railway does not take the token for this service: RAILWAY_TOKEN must be a project token of this environment, or RAILWAY_API_TOKEN one of an account or a workspace that may change it")
+var errToken = errors.New("the token is not one that Railway takes for this service: RAILWAY_TOKEN must be a project token of this environment, or RAILWAY_API_TOKEN one of an account or a workspace that may change it")
 
 // busy is an answer that names the time of the next try.
 type busy struct {
@@ -136,5 +136,5 @@ func readGraphQL(answer []byte, into any) error {
 	if strings.Contains(strings.ToLower(said), "not authorized") {
 		return fmt.Errorf("%w (it says: %s)", errToken, said)
 	}
-	return errors.New("Railway says: " + said)
+	return errors.New("railway says: " + said)
 }
