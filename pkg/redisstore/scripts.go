@@ -118,21 +118,12 @@ func (s *Store) runAll(ctx context.Context, sc *redis.Script, calls []call) []*r
 		answers[i] = sc.EvalSha(ctx, pipe, c.keys, c.args...)
 	}
 	_, _ = pipe.Exec(ctx) // the answers have it
-	var unknown []int
 	for i, a := range answers {
-		if redis.HasErrorPrefix(a.Err(), "NOSCRIPT") { // Redis is new, or another one
-			unknown = append(unknown, i)
-		}
-	}
-	for n, i := range unknown {
-		if n == 0 {
+		// Redis is new, or another one. Each asks for himself: in a cluster, calls
+		// are for several nodes, and what one has learned the next may not know.
+		if redis.HasErrorPrefix(a.Err(), "NOSCRIPT") {
 			answers[i] = sc.Run(ctx, s.rdb, calls[i].keys, calls[i].args...)
-			continue
 		}
-		answers[i] = sc.EvalSha(ctx, pipe, calls[i].keys, calls[i].args...)
-	}
-	if len(unknown) > 1 {
-		_, _ = pipe.Exec(ctx)
 	}
 	return answers
 }
