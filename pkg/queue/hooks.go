@@ -56,6 +56,9 @@ type taker struct {
 // be read never gets there, and must not cost a slot for good.
 const takenFor = 5 * time.Second
 
+// lookFor bounds one look.
+const lookFor = time.Second
+
 func newTaker(rdb redis.UniversalClient, queues []string, slots int, hold func() <-chan struct{}) *taker {
 	if hold == nil {
 		hold = func() <-chan struct{} { return nil }
@@ -114,11 +117,10 @@ func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		case err == nil:
 			t.took(queue)
 		case errors.Is(err, redis.Nil): // until the next wake
-		default:
+		case redis.HasErrorPrefix(err, "NOSCRIPT"): // which is followed by EVAL at once
 			t.wake(queue)
-			if !redis.HasErrorPrefix(err, "NOSCRIPT") { // that one is followed by EVAL at once
-				t.pause(errorPause)
-			}
+		default: // look finds out when Redis is back
+			t.pause(errorPause)
 		}
 		return err
 	}
@@ -181,16 +183,20 @@ func (t *taker) ready() (bool, <-chan struct{}) {
 	return t.used+len(t.taken) < t.slots && len(t.maybe) > 0, t.news
 }
 
-// look asks by itself, for the sake of lost wakes, and of tasks whose delay is over.
+// look asks by itself, for the sake of lost wakes, and of tasks whose delay is
+// over. While Redis is away it is the only one that asks, and not for long: a
+// worker that is told to stop then must not wait for it.
 func (t *taker) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
 	pipe := t.rdb.Pipeline()
 	lengths := make([]*redis.IntCmd, len(t.queues))
 	for i, name := range t.queues {
 		lengths[i] = pipe.LLen(ctx, "asynq:{"+name+"}:pending")
 	}
-	_, _ = pipe.Exec(ctx) // the dequeue finds out what is wrong
+	_, _ = pipe.Exec(ctx) // each command has its own error, and health tells of it
 	for i, name := range t.queues {
-		if n, err := lengths[i].Result(); err != nil || n > 0 {
+		if n, err := lengths[i].Result(); err == nil && n > 0 {
 			t.wake(name)
 		}
 	}

@@ -25,8 +25,8 @@ const (
 	// gatherCommands bounds a pipeline: Redis serves nobody else meanwhile.
 	gatherCommands = 128
 	// gatherPatience is how old a pipeline on its way may be for others to wait
-	// for it: a connection that hangs must not hold up those that come later.
-	gatherPatience = 20 * time.Millisecond
+	// for it: a connection that hangs holds up nobody else.
+	gatherPatience = 250 * time.Millisecond
 )
 
 type gather struct {
@@ -56,7 +56,7 @@ func (g *gather) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		wait, first := g.enter(ctx, script)
 		switch {
 		case wait != nil:
-			return wait.result(ctx)
+			return g.result(ctx, wait, next)
 		case first:
 			defer g.leave()
 		}
@@ -128,19 +128,46 @@ func (g *gather) send(batch []*gathered) {
 	}
 }
 
-func (w *gathered) result(ctx context.Context) error {
-	select {
-	case <-w.done:
-		if w.err != nil {
-			w.cmd.SetErr(w.err)
-			return w.err
+// result waits for the answer. A script that waits for a pipeline that hangs goes
+// by itself after all.
+func (g *gather) result(ctx context.Context, w *gathered, next redis.ProcessHook) error {
+	patience := time.NewTimer(gatherPatience)
+	defer patience.Stop()
+	for {
+		select {
+		case <-w.done:
+			return w.answer()
+		case <-ctx.Done():
+			w.cmd.SetErr(ctx.Err())
+			return ctx.Err()
+		case <-patience.C:
+			if g.withdraw(w) {
+				return next(ctx, w.cmd)
+			}
+			patience.Reset(gatherPatience)
 		}
-		w.cmd.SetVal(w.val)
-		return nil
-	case <-ctx.Done():
-		w.cmd.SetErr(ctx.Err())
-		return ctx.Err()
 	}
+}
+
+func (w *gathered) answer() error {
+	if w.err != nil {
+		w.cmd.SetErr(w.err)
+		return w.err
+	}
+	w.cmd.SetVal(w.val)
+	return nil
+}
+
+// withdraw takes back a script that waits for a pipeline that hangs.
+func (g *gather) withdraw(w *gathered) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, w)
+	if i < 0 || time.Since(g.since) <= gatherPatience {
+		return false
+	}
+	g.waiting = slices.Concat(g.waiting[:i], g.waiting[i+1:]) // a new one: a part of the old may be on its way
+	return true
 }
 
 func small(args []any) bool {

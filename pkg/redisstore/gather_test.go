@@ -116,8 +116,9 @@ type lossy struct {
 	net.Listener
 	to string
 
-	mu   sync.Mutex // guards lose
-	lose int        // answers to lose
+	mu    sync.Mutex // guards the fields below
+	lose  int        // answers to lose
+	stall chan struct{}
 }
 
 func newLossy(t *testing.T, s *redistest.Server) *lossy {
@@ -162,11 +163,16 @@ func (p *lossy) serve(c net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		lost := p.lose > 0
+		lost, stall := p.lose > 0, p.stall
 		if lost {
 			p.lose--
 		}
+		p.stall = nil // one answer only
 		p.mu.Unlock()
+		if stall != nil {
+			stall <- struct{}{} // it is held now
+			<-stall
+		}
 		if lost {
 			return
 		}
@@ -253,4 +259,36 @@ func TestWhoGivesUpWaitingGoesOnAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// One connection that hangs must not hold up those who came right after it.
+func TestAScriptThatHangsHoldsUpNobodyElse(t *testing.T) {
+	srv := redistest.Start(t)
+	p := newLossy(t, srv)
+	rdb, err := redisstore.Dial("redis://" + p.Addr().String() + "/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	redisstore.Gather(rdb)
+	st := redisstore.New(rdb, redisstore.Options{})
+	create(t, st, spec())
+	stall := make(chan struct{})
+	p.mu.Lock()
+	p.stall = stall
+	p.mu.Unlock()
+	var hangs sync.WaitGroup
+	hangs.Go(func() { _, _ = st.Create(t.Context(), spec(), "", "") })
+	<-stall
+	var all sync.WaitGroup
+	start := time.Now()
+	for range 10 {
+		all.Go(func() { create(t, st, spec()) })
+	}
+	all.Wait()
+	if took := time.Since(start); took > 2*time.Second { // a command's own timeout is 3 s
+		t.Errorf("others waited %v", took)
+	}
+	stall <- struct{}{}
+	hangs.Wait()
 }
