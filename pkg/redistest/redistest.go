@@ -7,6 +7,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -54,7 +55,7 @@ func Start(t testing.TB, args ...string) *Server {
 
 func startLocal(t testing.TB, args []string) *Server {
 	t.Helper()
-	port := freePort(t)
+	port := FreePort(t)
 	s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), t: t}
 	s.URL = "redis://" + s.Addr + "/0"
 	s.args = append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no", "--daemonize", "no"}, args...)
@@ -118,14 +119,20 @@ func (s *Server) awaitPing() {
 	}
 }
 
-func freePort(t testing.TB) int {
+// FreePort is a port that nobody listens on now. It is below those that the
+// system gives to outgoing connections (from 32768 on), one of which could
+// otherwise have it by the time that a server wants it.
+func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for range 100 {
+		port := 12_000 + rand.IntN(20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port among 100 between 12000 and 32000")
+	return 0
 }
 
 // Container runs a Redis in a container, whatever is on PATH, and skips the

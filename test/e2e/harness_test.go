@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -151,7 +150,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // api starts a replica and waits until it listens.
 func (s *system) api(env ...string) *proc {
 	s.t.Helper()
-	port := freePort(s.t)
+	port := redistest.FreePort(s.t)
 	p := s.start("api", append(env, "PORT="+strconv.Itoa(port))...)
 	p.url = "http://127.0.0.1:" + strconv.Itoa(port)
 	s.eventually("the API listens", func() bool {
@@ -226,16 +225,6 @@ func (s *system) eventually(what string, cond func() bool) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func (p *proc) client() *client.Client {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/api"
+	"github.com/longhaul/longhaul/pkg/redistest"
 )
 
 // The whole way: catalog, worker, launcher, event, metrics, drain.
@@ -34,7 +35,7 @@ engines:
 		}
 	}
 	a := s.api()
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	w := s.worker("WORKER_PORT=" + strconv.Itoa(port))
 	ready := &proc{t: t, url: "http://127.0.0.1:" + strconv.Itoa(port)}
 	metric := func(line string) bool {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/longhaul/longhaul/pkg/redistest"
 )
 
 // proc is one replica: it may be started any number of times, always with the
@@ -53,7 +55,7 @@ func (s *system) newProc(kind, name string) *proc {
 
 // listens gives it a port. A worker has none but in the tests of its probes.
 func (p *proc) listens(setting string) {
-	port := strconv.Itoa(freePort(p.s.t))
+	port := strconv.Itoa(redistest.FreePort(p.s.t))
 	p.env = append(p.env, setting+"="+port)
 	p.url = "http://127.0.0.1:" + port
 }

@@ -30,7 +30,7 @@ func TestANodeOfAClusterGoesAwayAndComesBack(t *testing.T) {
 	var nodes []*redistest.Server
 	var addrs, buses []string
 	for range 3 {
-		bus := strconv.Itoa(freePort(t)) // the usual one, 10000 above, may be taken
+		bus := strconv.Itoa(redistest.FreePort(t)) // the usual one, 10000 above, may be taken
 		r := redistest.Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port", bus}, durable...)...)
 		nodes, addrs, buses = append(nodes, r), append(addrs, r.Addr), append(buses, bus)
 	}
@@ -103,7 +103,7 @@ func TestSentinelMakesAReplicaTheMaster(t *testing.T) {
 // startSentinel runs a sentinel that watches one master, and needs no other.
 func startSentinel(t *testing.T, host, port string) (addr string) {
 	t.Helper()
-	own := freePort(t)
+	own := redistest.FreePort(t)
 	conf := filepath.Join(t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor mymaster %s %s 1\nsentinel down-after-milliseconds mymaster 1500\nsentinel failover-timeout mymaster 10000\n", own, host, port)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
