@@ -14,6 +14,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -295,6 +296,40 @@ func TestWhatAClientSaysUnaskedDoesNotSpoilTheEnd(t *testing.T) {
 	}
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestADefectInOneStreamEndsNoOther(t *testing.T) {
+	var defect atomic.Bool
+	w := newWorld(t, func(o *httpapi.Options) {
+		o.Now = func() time.Time {
+			if defect.CompareAndSwap(true, false) {
+				panic("a defect")
+			}
+			return time.Now()
+		}
+	})
+	id, other := w.begin(), w.begin()
+	_, broken := w.answer(w.ask(string(id), "HTTP/1.1"))
+	_, whole := w.answer(w.ask(string(other), "HTTP/1.1"))
+	for _, s := range []*sseReader{broken, whole} {
+		for range 2 { // the hint and the first event
+			if _, err := s.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.subscribers(2)
+	defect.Store(true)
+	w.store.start(id)
+	if f, err := broken.next(); err == nil || errors.Is(err, io.EOF) { // a client must not take it for the end
+		t.Errorf("after the defect: %+v, %v", f, err)
+	}
+	w.waitServed("/execute/stream/" + string(id))
+	w.store.start(other)
+	w.store.finish(other)
+	if got := shape(whole.rest()); got != "2:status 3:end" {
+		t.Error(got)
 	}
 }
 

@@ -130,9 +130,20 @@ func (a *directs) work() {
 		}
 		for i, d := range mine[:n] {
 			mine[i] = nil
-			a.put(d, d.advance(sc))
+			a.put(d, d.alone(func() step { return d.advance(sc) }))
 		}
 	}
+}
+
+// alone lets a defect end this stream and no other, as it does in a handler.
+func (d *direct) alone(serve func() step) (next step) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.all.server.Logger.Error("panic", "panic", p, "execution_id", d.id, "stack", string(debug.Stack()))
+			next = over
+		}
+	}()
+	return serve()
 }
 
 // take gives the first of the line. With none there, the worker ends.
@@ -181,7 +192,7 @@ func (a *directs) put(d *direct, next step) {
 		}
 		a.running.Go(func() {
 			defer cancel()
-			a.put(d, d.follow(ctx))
+			a.put(d, d.alone(func() step { return d.follow(ctx) }))
 		})
 	case over:
 		a.mu.Lock()
@@ -261,6 +272,7 @@ func (sc *scratch) render(d *direct, b *hub.Batch, after execution.Cursor) []byt
 		return nil
 	}
 	var room [headRoom]byte
+	sc.out = nil // it is written over
 	buf := append(sc.buf[:0], room[:]...)
 	for _, f := range b.Frames {
 		switch {
