@@ -102,6 +102,11 @@ func (s *supervisor) wake(r *request, fds []int) {
 
 // handOver sends one small message that never blocks: the request is in a file in memory, whatever its size. docs/warm.md has its form.
 func handOver(r *request, fds []int) error {
+	files := 3
+	if r.stdin {
+		files = 4
+	}
+	fds = fds[:min(files, len(fds))] // not the file in memory of a long start, which would be taken for stdin
 	var request bytes.Buffer
 	for _, group := range [][]string{{"1", r.dir, r.name, strconv.Itoa(len(r.args))}, r.args, {strconv.Itoa(len(r.env))}, r.env} {
 		for _, s := range group {

@@ -105,8 +105,8 @@ func (p *Pool) start(ctx context.Context, c Command) (*Process, error) {
 
 // hand gives the process to a shim. An idle one may have died unnoticed; a new one that is dead as well is a reason to give up.
 func (p *Pool) hand(process *Process) error {
-	if r := process.command.Ready; r != nil && r.fits(&process.command) {
-		if process.warm = r.shim.begin(process) == nil; process.warm {
+	if r := process.command.Ready; r != nil {
+		if process.warm = r.fits(&process.command) && r.shim.begin(process) == nil; process.warm {
 			return nil
 		}
 		r.shim.kill()

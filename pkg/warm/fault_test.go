@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,6 +133,46 @@ func TestWhatCannotBeForkedIsStartedColdAndToldOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestALongRefusalInAnyScriptArrives(t *testing.T) {
+	t.Parallel()
+	s := open(t, "print('x')", "raise ValueError('\U0001f600' * 4000)")
+	eventually(t, "the launcher's failure", func() bool { return s.log.count("cannot be kept warm") > 0 })
+	if why := s.start(s.command()).Cold(); !strings.Contains(why, "import: ValueError: \U0001f600") {
+		t.Errorf("cold since %.200q", why)
+	}
+}
+
+// What an import gives to atexit is each execution's, and not the launcher's.
+func TestALauncherThatCannotForkEndsWithoutCeremony(t *testing.T) {
+	t.Parallel()
+	s := open(t, "print('x')", "import os, atexit\natexit.register(lambda: open('ceremony', 'w'))\ndef no():\n    raise BlockingIOError(11, 'no more processes')\nos.fork = no\n")
+	eventually(t, "its loss", func() bool { return s.log.count("launcher was lost") > 0 })
+	if s.log.count("no more processes") == 0 {
+		t.Errorf("nothing says why:\n%s", s.log)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "ceremony")); err == nil {
+		t.Error("it ran what was meant for the end of an execution")
+	}
+	r := s.start(s.command())
+	if out, exit := r.whole(); r.Warm() || out != "x\n" || !exit.Success() {
+		t.Errorf("warm %v, %q, %v", r.Warm(), out, exit)
+	}
+}
+
+func TestAProcessThatCannotTakeAnIDIsNotLeftWaiting(t *testing.T) {
+	t.Parallel()
+	s := open(t, "import os\nprint(os.environ['EXECUTION_ID'])", "").warm(1)
+	waiting, c := s.waiting(), s.command()
+	long := c.ExecutionID + strings.Repeat("x", 96)
+	c.Env[slices.Index(c.Env, "EXECUTION_ID="+c.ExecutionID)] = "EXECUTION_ID=" + long
+	c.ExecutionID = long
+	r := s.start(c)
+	if out, _ := r.whole(); r.Warm() || out != long+"\n" {
+		t.Errorf("warm %v, %q", r.Warm(), out)
+	}
+	eventually(t, "its end", func() bool { return !processtest.Alive(waiting) })
 }
 
 func TestMoreAtOnceThanAreReadyStartColdAndSaySo(t *testing.T) {

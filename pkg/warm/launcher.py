@@ -53,13 +53,17 @@ def main():
         refused = f"import: {type(error).__name__}: {error}"
     flush()
     if refused:
-        control.send(json.dumps({"refused": refused[:4000]}).encode())
+        control.send(json.dumps({"refused": refused[:1000]}).encode())  # 16 KiB at most, whatever it is written in
         os._exit(1)
     gc.collect()
     gc.freeze()  # so that a collection in a fork does not write to every page that it shares with the others
     own = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims that have ended are nobody's business here
-    control.send(b'{"ready": true}')
-    request = serve(control, own)  # returns in a ready process only
+    try:
+        control.send(b'{"ready": true}')
+        request = serve(control, own)  # returns in a ready process only
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # not what atexit was given: it is the executions'
     execute(task, first, mark, request)
 
 
@@ -136,16 +140,11 @@ def serve(control, own):
     while True:
         message, fds, _, _ = socket.recv_fds(control, 16384, 3, socket.MSG_CMSG_CLOEXEC)
         if not message:
-            os._exit(0)  # the worker has retired us. Not sys.exit: what atexit was given is the executions'
+            os._exit(0)  # the worker has retired us
         flush()
         words = message.split(b"\0")
         if words[0] == b"fork" and len(fds) == 3 and os.fork() == 0:
-            try:
-                request = become(words[1:], fds, control, own)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            return request
+            return become(words[1:], fds, control, own)
         for fd in fds:
             os.close(fd)
 
@@ -190,9 +189,11 @@ def wait(control, shim):
         if fd not in (null, shim.fileno()) and read_only_file(fd, info):
             reopen(fd)
     shim.send(b"r")
-    message, fds, _, _ = socket.recv_fds(shim, 16, 8, socket.MSG_CMSG_CLOEXEC)
+    message, fds, flags, _ = socket.recv_fds(shim, 16, 8, socket.MSG_CMSG_CLOEXEC)
     if message != b"run":
         os._exit(0)  # not wanted any more
+    if flags & socket.MSG_CTRUNC:
+        raise OSError("the limit open_files leaves no room for the files of an execution")
     request = io.FileIO(fds[0]).readall() if os.lseek(fds[0], 0, os.SEEK_SET) == 0 else b""
     for to, fd in zip((1, 2, EVENTS), fds[1:]):
         os.dup2(fd, to)
@@ -270,21 +271,16 @@ def take_environment(entries, added, mark):
 
 
 def reseed():
-    """Gives every generator that was seeded at import a seed of its own: forks would draw the same numbers."""
+    """Gives generators that were seeded at import a seed of their own, or forks would draw the same numbers: random does so itself."""
     loaded = sys.modules
-    if "random" in loaded:
-        loaded["random"].seed()
     if "numpy.random" in loaded:
         loaded["numpy.random"].seed()
     if "torch" in loaded and hasattr(loaded["torch"], "seed"):
         loaded["torch"].seed()
     if "ssl" in loaded:
         loaded["ssl"].RAND_add(os.urandom(32), 32.0)
-    if "uuid" in loaded:
-        loaded["uuid"]._last_timestamp = None
     if "tempfile" in loaded:
         loaded["tempfile"].tempdir = None  # TMPDIR may be another now
-        loaded["tempfile"]._name_sequence = None
 
 
 def set_first_path(task, old):

@@ -2,6 +2,8 @@ package warm_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -131,18 +133,28 @@ func unindent(text string) string {
 
 func TestNothingOfOneExecutionReachesTheNext(t *testing.T) {
 	t.Parallel()
-	s := open(t, unindent(`
+	dir := t.TempDir()
+	write(t, dir, "main.py", unindent(`
 		import heavy, os, random, sys, uuid, tempfile, json
 		seen = {"global": heavy.state, "module": hasattr(heavy, "added"), "modules": "colorsys" in sys.modules, "env": os.environ.get("LEFT"),
 		        "cwd": os.getcwd(), "umask": os.umask(0), "open": sorted(os.listdir("/proc/self/fd"))[:5], "secret": os.environ.get("SECRET"),
 		        "request": os.environ.get("FROM_REQUEST"), "path": len(sys.path), "argv": sys.argv}
 		print(json.dumps(seen, sort_keys=True))
-		print(random.random(), uuid.uuid4(), next(tempfile._get_candidate_names()), os.urandom(4).hex())
+		print(random.random(), uuid.uuid4(), uuid.uuid1(), next(tempfile._get_candidate_names()), os.urandom(4).hex(), heavy.numpy.random.own.random(), heavy.torch.own.random())
 		import colorsys
 		heavy.state, heavy.added = "changed", True
 		os.environ["LEFT"] = "1"; os.putenv("LEFT2", "1"); os.chdir("/"); os.umask(0o77); sys.path.append("/left")
 		open("/dev/null"); os.open("/dev/null", 0)
-	`), "import random, uuid, tempfile, os\nstate = 'fresh'\nrandom.seed(1)\nnext(tempfile._get_candidate_names())\n")
+	`))
+	write(t, dir, "heavy.py", "import random, uuid, tempfile, os\nimport numpy.random, torch\nstate = 'fresh'\nrandom.seed(1)\nnext(tempfile._get_candidate_names())\n")
+	// Like the real ones they have a generator that a fork takes along as it is, and a function to seed it anew.
+	const generator = "import random\nown = random.Random(1)\nseed = own.seed\n"
+	write(t, dir, "torch.py", generator)
+	if err := os.Mkdir(filepath.Join(dir, "numpy"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "numpy/random.py", generator)
+	s := openCatalog(t, dir, catalogFor("main.py"))
 	command := func(value string) process.Command {
 		return s.commandOf(&execution.Spec{Engine: "e", Env: map[string]string{"FROM_REQUEST": value}})
 	}
@@ -213,14 +225,17 @@ func TestUsageIsThatOfTheExecution(t *testing.T) {
 
 func TestALargeRequestArrivesWhole(t *testing.T) {
 	t.Parallel()
-	s := open(t, "import sys\nprint(len(sys.argv), sum(map(len, sys.argv[1:])), len(sys.stdin.buffer.read()))", "")
+	s := open(t, "import os, sys\nprint(len(sys.argv), sum(map(len, sys.argv[1:])), len(sys.stdin.buffer.read()), os.readlink('/proc/self/fd/0').split(':')[0])", "")
 	args := make([]string, 20)
 	for i := range args {
 		args[i] = strings.Repeat("x", 50<<10)
 	}
 	c := s.warm(1).command(args...)
 	c.Stdin = make([]byte, 1<<20)
-	if out, _ := s.startWarm(c).whole(); out != "21 1024000 1048576\n" {
+	if out, _ := s.startWarm(c).whole(); out != "21 1024000 1048576 pipe\n" {
+		t.Error(out)
+	}
+	if out, _ := s.startWarm(s.warm(1).command(args...)).whole(); out != "21 1024000 0 /dev/null\n" {
 		t.Error(out)
 	}
 }
