@@ -7,17 +7,22 @@ import (
 	"strings"
 )
 
-// program finds the file to execute. A name without a slash is looked for on
-// the engine's PATH, a relative path starts at its cwd.
+// program finds the file to execute.
 func (e *entry) program(path string) (string, error) {
+	key := e.key + ".command"
+	if strings.HasPrefix(e.key, "commands.") {
+		key = e.key
+	}
+	return e.find(key, e.command[0], path)
+}
+
+// find is program for a name that stands at key. One without a slash is looked
+// for on the engine's PATH, a relative path starts at its cwd.
+func (e *entry) find(key, name, path string) (string, error) {
 	if e.cwd != "" {
 		if info, err := os.Stat(e.cwd); err != nil || !info.IsDir() {
 			return "", e.broken("the folder of this engine is not there on this worker (the key "+e.key+".cwd in engines.yaml)", err)
 		}
-	}
-	key, name := e.key+".command", e.command[0]
-	if strings.HasPrefix(e.key, "commands.") {
-		key = e.key
 	}
 	if strings.Contains(name, "/") {
 		if !filepath.IsAbs(name) {

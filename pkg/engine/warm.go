@@ -87,13 +87,16 @@ func (c *Catalog) Warm(name string, lookup func(string) (string, bool)) (*Warm, 
 	if out.ImportTimeout == 0 {
 		out.ImportTimeout = defaultImportTimeout
 	}
-	if !out.Python {
-		plain.command, out.Args = w.Launcher, w.Launcher[1:]
-	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		out.Env = append(out.Env, name+"="+env[name])
 	}
-	if out.Path, err = plain.program(env["PATH"]); err != nil {
+	if out.Python {
+		out.Path, err = e.program(env["PATH"])
+	} else {
+		out.Args = w.Launcher[1:]
+		out.Path, err = e.find(e.key+".warm.launcher", w.Launcher[0], env["PATH"])
+	}
+	if err != nil {
 		return nil, err
 	}
 	out.Task, err = json.Marshal(map[string]any{
