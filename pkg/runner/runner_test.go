@@ -43,8 +43,18 @@ func (c scripts) Launch(s *execution.Spec, _ func(string) (string, bool)) (*engi
 	return &engine.Launch{
 		Path: "/bin/sh", Args: append([]string{"-c"}, s.Args...), Stdin: s.Input, Secrets: c.secrets,
 		Env: []string{"PATH=/usr/bin:/bin"}, Grace: 500 * time.Millisecond,
-		StalledAfter: c.stalled, ProgressTimeout: c.progress,
+		StalledAfter: c.stalled, ProgressTimeout: c.progress, Warm: s.Labels["warm"],
 	}, nil
+}
+
+// unready is a pool of processes for engines of which none is ready.
+type unready struct{ *process.Pool }
+
+func (u unready) Start(ctx context.Context, c process.Command) (*process.Process, error) {
+	if c.Warm != "" {
+		c.Cold = "its launcher fails: no module hunter2-very-secret"
+	}
+	return u.Pool.Start(ctx, c)
 }
 
 // line keeps the tickets of requeued executions.
@@ -110,7 +120,7 @@ func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, chan
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: o.Slots})
 	l := &line{states: map[execution.ID]queue.State{}}
-	r, err := runner.New(store, idleScripts, pool, files, l, o)
+	r, err := runner.New(store, idleScripts, unready{pool}, files, l, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,6 +355,31 @@ func TestEachWayToEndHasItsStatusAndReason(t *testing.T) {
 		r := w.run(`echo '{' > "$EXECUTION_RESULT_FILE"`, nil)
 		check(t, r, execution.Completed, execution.ReasonExited, "EXECUTION_RESULT_FILE holds no valid JSON")
 	})
+}
+
+func TestAColdStartOfAWarmEngineIsToldBeforeItsFirstLine(t *testing.T) {
+	w := newWorker(t, nil)
+	told := func(warm string) (types []string, data string) {
+		r := w.run("echo x", func(s *execution.Spec) { s.Labels = map[string]string{"warm": warm} })
+		check(t, r, execution.Completed, execution.ReasonExited, "")
+		for _, e := range w.events(r.ID) {
+			types = append(types, string(e.Type))
+			if e.Type == execution.EventColdStart {
+				data = string(e.Data)
+			}
+		}
+		return types, data
+	}
+	types, data := told("agent")
+	if at := slices.Index(types, "cold_start"); at < 0 || at > slices.Index(types, "log") {
+		t.Errorf("events are %v", types)
+	}
+	if data != `{"message":"its launcher fails: no module ***"}` {
+		t.Errorf("it says %s", data)
+	}
+	if types, _ := told(""); slices.Contains(types, "cold_start") {
+		t.Errorf("an engine that is never warm: %v", types)
+	}
 }
 
 // The idle clocks are long enough for every other test never to meet them.
