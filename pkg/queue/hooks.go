@@ -19,8 +19,8 @@ import (
 // given, so two hooks on that client mend it all without a fork. They rely on
 // the shape of three commands; queue_test.go fails when Asynq changes them.
 
-// idlePoll is how long an idle worker waits for a wake before it looks by
-// itself: the price of a lost wake, and the interval for tasks whose delay is over.
+// idlePoll is how often a worker looks by itself at what no wake told it of: the
+// price of a lost wake, and the interval for tasks whose delay is over.
 const idlePoll = time.Second
 
 // errorPause keeps Asynq, which does not pause after a failed dequeue, from
@@ -44,6 +44,7 @@ type taker struct {
 	hold   func() <-chan struct{}
 	done   chan struct{}
 	stop   func()
+	looked time.Time // only Asynq's one goroutine that takes tasks comes here
 
 	mu    sync.Mutex // guards the fields below
 	news  chan struct{}
@@ -155,6 +156,11 @@ func (t *taker) await(ctx context.Context) bool {
 				return false
 			}
 		}
+		// Also while one queue has enough to do: another may hold what no wake told of.
+		if time.Since(t.looked) >= idlePoll {
+			t.look(ctx)
+			t.looked = time.Now()
+		}
 		ready, news := t.ready()
 		if ready {
 			return true
@@ -162,7 +168,6 @@ func (t *taker) await(ctx context.Context) bool {
 		select {
 		case <-news:
 		case <-poll.C:
-			t.look(ctx)
 			poll.Reset(idlePoll)
 		case <-t.done:
 			return false

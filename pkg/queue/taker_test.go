@@ -168,3 +168,36 @@ func TestATaskThatCannotBeReadCostsNoSlot(t *testing.T) {
 		t.Fatal("both slots are lost")
 	}
 }
+
+// A wake may be lost, and none comes for a task whose delay is over.
+func TestAQueueWithoutAWakeIsServedBesideABusyOne(t *testing.T) {
+	srv := redistest.Start(t)
+	q := queue.New(dial(t, srv.URL))
+	urgent := ticket(0)
+	urgent.Queue, urgent.Delay = "critical", time.Second
+	got := make(chan struct{})
+	var next atomic.Int32
+	stop := serve(t, srv.URL, queue.ServerOptions{Slots: 1, Handle: func(ctx context.Context, id execution.ID) {
+		if id == urgent.ID {
+			close(got)
+			return
+		}
+		time.Sleep(2 * time.Millisecond) // the work
+		if err := q.Enqueue(ctx, ticket(int(next.Add(1)))); err != nil {
+			t.Errorf("enqueue: %v", err)
+		}
+	}})
+	var batch []execution.Ticket
+	for range 20 { // the line never gets empty
+		batch = append(batch, ticket(int(next.Add(1))))
+	}
+	if err := q.Enqueue(t.Context(), append(batch, urgent)...); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-got:
+	case <-time.After(10 * time.Second):
+		t.Errorf("the urgent one still waits, after %d others", next.Load())
+	}
+	stop()
+}
