@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -41,6 +42,7 @@ type gather struct {
 type gathered struct {
 	ctx  context.Context
 	cmd  *redis.Cmd
+	args []any // its own: a caller who gives up uses his bytes for something else
 	done chan struct{}
 	val  any
 	err  error
@@ -76,7 +78,7 @@ func (g *gather) enter(ctx context.Context, cmd *redis.Cmd) (wait *gathered, fir
 	case time.Since(g.since) > gatherPatience:
 		return nil, false
 	}
-	wait = &gathered{ctx: ctx, cmd: cmd, done: make(chan struct{})}
+	wait = &gathered{ctx: ctx, cmd: cmd, args: owned(cmd.Args()), done: make(chan struct{})}
 	g.waiting = append(g.waiting, wait)
 	return wait, false
 }
@@ -119,7 +121,7 @@ func (g *gather) send(batch []*gathered) {
 	ctx := context.WithoutCancel(batch[0].ctx)
 	cmds := make([]*redis.Cmd, len(batch))
 	for i, one := range batch {
-		cmds[i] = pipe.Do(ctx, one.cmd.Args()...)
+		cmds[i] = pipe.Do(ctx, one.args...)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, one := range batch {
@@ -168,6 +170,17 @@ func (g *gather) withdraw(w *gathered) bool {
 	}
 	g.waiting = slices.Concat(g.waiting[:i], g.waiting[i+1:]) // a new one: a part of the old may be on its way
 	return true
+}
+
+// owned gives arguments that stay as they are.
+func owned(args []any) []any {
+	all := slices.Clone(args)
+	for i, a := range all {
+		if b, ok := a.([]byte); ok {
+			all[i] = bytes.Clone(b)
+		}
+	}
+	return all
 }
 
 func small(args []any) bool {

@@ -6,11 +6,14 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/redisstore"
@@ -291,4 +294,60 @@ func TestAScriptThatHangsHoldsUpNobodyElse(t *testing.T) {
 	}
 	stall <- struct{}{}
 	hangs.Wait()
+}
+
+// far is a Redis that is 5 ms away.
+type far struct{}
+
+func (far) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (far) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		<-time.After(5 * time.Millisecond)
+		return next(ctx, cmd)
+	}
+}
+
+func (far) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		<-time.After(5 * time.Millisecond)
+		return next(ctx, cmds)
+	}
+}
+
+// Batches of log are sent from buffers that are used again.
+func TestWhoGivesUpMayUseHisBytesForSomethingElse(t *testing.T) {
+	srv := redistest.Start(t)
+	rdb, err := redisstore.Dial(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	redisstore.Gather(rdb)
+	rdb.AddHook(far{})
+	push := redis.NewScript("return redis.call('RPUSH', KEYS[1], ARGV[1])")
+	if err := push.Run(t.Context(), rdb, []string{"list"}, "mine").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		var all sync.WaitGroup
+		all.Go(func() { _ = push.Run(t.Context(), rdb, []string{"others"}, "x").Err() })
+		for i := range 5 { // most of them give up while the pipeline is on its way
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(5+i)*time.Millisecond)
+				defer cancel()
+				mine := []byte("mine")
+				_ = push.Run(ctx, rdb, []string{"list"}, mine).Err()
+				copy(mine, "lost")
+			})
+		}
+		all.Wait()
+	}
+	sent, err := rdb.LRange(t.Context(), "list", 0, -1).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(sent, func(s string) bool { return s != "mine" }); i >= 0 {
+		t.Errorf("what was given as %q went out as %q", "mine", sent[i])
+	}
 }
