@@ -114,16 +114,9 @@ func (s *Store) walk(ctx context.Context, names []any, from place, q execution.L
 	if !q.Since.IsZero() {
 		low = strconv.FormatInt(millis(q.Since), 10)
 	}
-	most := q.Limit + 1
-	if from != top {
-		// Members of from's own millisecond may be on either side of it, so
-		// they are asked for and sorted out; a page is never all of one
-		// millisecond in earnest, but if it is, Limit+64 still passes it.
-		most = q.Limit + 64
-	}
 	var calls []call
 	for _, p := range s.prefixes() {
-		calls = append(calls, call{[]string{doneKey(p)}, append([]any{p, from.created, low, most}, names...)})
+		calls = append(calls, call{[]string{doneKey(p)}, append([]any{p, from.created, low, q.Limit + 1}, names...)})
 	}
 	var all []place
 	for _, answer := range s.runAll(ctx, walkScript, calls) {

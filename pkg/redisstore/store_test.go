@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -513,6 +514,50 @@ func TestListsAreFilteredAndPaged(t *testing.T) {
 		if _, err := st.List(t.Context(), execution.ListQuery{Cursor: "x"}); execution.CodeOf(err) != execution.Invalid {
 			t.Errorf("bad cursor: %v", err)
 		}
+	}
+}
+
+func TestAListGoesOnPastManyOfOneMillisecond(t *testing.T) {
+	st, srv := redistest.Store(t, redisstore.Options{FoldAfter: time.Nanosecond})
+	rdb := client(t, srv)
+	const n = 200
+	for i := range n {
+		id := create(t, st, spec())
+		if i%2 == 0 {
+			if _, err := st.Cancel(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, key := range []string{"lh:{p0}:status:queued", "lh:{p0}:status:cancelled"} {
+			if err := rdb.ZAddXX(t.Context(), key, redis.Z{Score: 1e12, Member: string(id)}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := rdb.HSet(t.Context(), keyOf(rdb, id), "created", "1000000000000").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		seen := map[execution.ID]bool{}
+		for q := (execution.ListQuery{Limit: 7}); ; {
+			page, err := st.List(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range page.Records {
+				if seen[r.ID] {
+					t.Errorf("%s is listed twice", r.ID)
+				}
+				seen[r.ID] = true
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d of %d are listed", len(seen), n)
+		}
+		foldNow(t, st) // a half of them
 	}
 }
 

@@ -1,10 +1,12 @@
 -- Lists the newest members of indexes, of each both what is folded and what is not.
--- KEYS[1] any key of the partition   ARGV[1] prefix   ARGV[2] highest and ARGV[3] lowest score   ARGV[4] how many of each at most
+-- KEYS[1] any key of the partition   ARGV[1] prefix   ARGV[2] highest and ARGV[3] lowest score
+-- ARGV[4] how many of each at most, besides those of the highest score: the caller may have seen any of these
 -- ARGV[5...] indexes
 -- Returns lists of member, score, member, score, ... of what is not folded, and the same of what is
 local prefix, high, low, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local plain, paged = {}, {}
 local function take(into, key, n)
+  n = n + redis.call('ZCOUNT', key, high, high)
   local got = redis.call('ZREVRANGEBYSCORE', key, high, low, 'WITHSCORES', 'LIMIT', 0, n)
   if #got > 0 then into[#into + 1] = got end -- as it is: this is what takes the time
   return n - #got / 2
