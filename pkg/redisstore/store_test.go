@@ -781,3 +781,58 @@ func TestWhatIsLentIsTheSameAsWhatIsReadWhileItsRoomIsUsedAgain(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// A node of a cluster does not know the scripts of the others.
+func TestAClusterThatKnowsNoScriptIsListedAndFolded(t *testing.T) {
+	nodes, url := redistest.Cluster(t, 3)
+	rdb, err := redisstore.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	redisstore.Gather(rdb)
+	st := redisstore.New(rdb, redisstore.Options{Partitions: 6, FoldAfter: time.Nanosecond})
+	forget := func() {
+		for _, n := range nodes {
+			if err := client(t, n).ScriptFlush(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const n = 24
+	var ids []execution.ID
+	for range n {
+		ids = append(ids, create(t, st, spec()))
+	}
+	for _, id := range ids {
+		if _, err := st.Cancel(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, do := range []func() error{
+		func() error { return nil },
+		func() error { _, err := st.Fold(t.Context()); return err },
+	} {
+		forget()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		forget()
+		page, err := st.List(t.Context(), execution.ListQuery{Limit: 100})
+		if err != nil || len(page.Records) != n {
+			t.Fatalf("a list of %d: %v", len(page.Records), err)
+		}
+	}
+	folded := 0
+	for _, node := range nodes {
+		c := client(t, node)
+		for _, key := range c.Keys(t.Context(), "lh:{p*}:x:*").Val() {
+			if isFoldedIn(t, c, key) {
+				folded++
+			}
+		}
+	}
+	if folded != n {
+		t.Errorf("%d of %d are folded", folded, n)
+	}
+}

@@ -12,10 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/testcontainers/testcontainers-go"
 	tcredis "github.com/testcontainers/testcontainers-go/modules/redis"
 
@@ -96,19 +98,26 @@ func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
 // Resume ends a Pause.
 func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
-func (s *Server) awaitPing() {
+func (s *Server) dial() redis.UniversalClient {
 	s.t.Helper()
 	rdb, err := redisstore.Dial(s.URL)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return rdb
+}
+
+func (s *Server) awaitPing() {
+	s.t.Helper()
+	rdb := s.dial()
 	defer rdb.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if err = rdb.Ping(ctx).Err(); err == nil {
+		err := rdb.Ping(ctx).Err()
+		if err == nil {
 			return
 		}
 		select {
@@ -168,6 +177,51 @@ func startContainer(t testing.TB, args []string) *Server {
 		t.Fatalf("address of %s: %v", name, err)
 	}
 	return &Server{URL: url, Addr: fmt.Sprint(url[len("redis://"):]), t: t}
+}
+
+// Cluster runs n masters that share all slots, each of redis-server's args. It
+// needs redis-server on PATH, as Start does to give servers that can be stopped.
+func Cluster(t testing.TB, n int, args ...string) (nodes []*Server, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var buses, addrs []string
+	for range n {
+		bus := strconv.Itoa(FreePort(t)) // the usual one, 10000 above, may be taken
+		s := Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus}, args...)...)
+		nodes, addrs, buses = append(nodes, s), append(addrs, s.Addr), append(buses, bus)
+	}
+	for i, s := range nodes {
+		c := s.dial()
+		defer c.Close()
+		if err := c.ClusterAddSlotsRange(ctx, i*16384/n, (i+1)*16384/n-1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for k, addr := range addrs {
+			host, port, _ := net.SplitHostPort(addr)
+			if err := c.Do(ctx, "CLUSTER", "MEET", host, port, buses[k]).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for _, s := range nodes {
+		c := s.dial()
+		defer c.Close()
+		for {
+			info, err := c.ClusterInfo(ctx).Result()
+			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_slots_ok:16384") {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("the cluster does not come up: %v", err)
+			case <-tick.C:
+			}
+		}
+	}
+	return nodes, "redis+cluster://" + strings.Join(addrs, ",")
 }
 
 // Store opens a store on a Redis of its own.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,37 +25,8 @@ func node(t *testing.T, r *redistest.Server) *redis.Client {
 
 func TestANodeOfAClusterGoesAwayAndComesBack(t *testing.T) {
 	single(t)
-	ctx := context.Background()
-	var nodes []*redistest.Server
-	var addrs, buses []string
-	for range 3 {
-		bus := strconv.Itoa(redistest.FreePort(t)) // the usual one, 10000 above, may be taken
-		r := redistest.Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port", bus}, durable...)...)
-		nodes, addrs, buses = append(nodes, r), append(addrs, r.Addr), append(buses, bus)
-	}
-	for i, r := range nodes {
-		c := node(t, r)
-		from, to := i*16384/3, (i+1)*16384/3-1
-		if err := c.ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
-			t.Fatal(err)
-		}
-		for k, other := range addrs {
-			host, port, _ := net.SplitHostPort(other)
-			if err := c.Do(ctx, "CLUSTER", "MEET", host, port, buses[k]).Err(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for _, r := range nodes {
-		c := node(t, r)
-		if !comes(20*time.Second, func() bool {
-			info, err := c.ClusterInfo(ctx).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_slots_ok:16384")
-		}) {
-			t.Fatal("the cluster does not come up")
-		}
-	}
-	s := newSystemOn(t, nodes[0], "redis+cluster://"+strings.Join(addrs, ","), 2, 3, "PARTITIONS=4")
+	nodes, url := redistest.Cluster(t, 3, append([]string{"--cluster-require-full-coverage", "no"}, durable...)...)
+	s := newSystemOn(t, nodes[0], url, 2, 3, "PARTITIONS=4")
 	ids := s.load("12")
 	for _, r := range nodes {
 		r.Kill()
