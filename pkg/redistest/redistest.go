@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/testcontainers/testcontainers-go"
 	tcredis "github.com/testcontainers/testcontainers-go/modules/redis"
 
@@ -98,26 +97,19 @@ func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
 // Resume ends a Pause.
 func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
-func (s *Server) dial() redis.UniversalClient {
+func (s *Server) awaitPing() {
 	s.t.Helper()
 	rdb, err := redisstore.Dial(s.URL)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return rdb
-}
-
-func (s *Server) awaitPing() {
-	s.t.Helper()
-	rdb := s.dial()
 	defer rdb.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := rdb.Ping(ctx).Err()
-		if err == nil {
+		if err = rdb.Ping(ctx).Err(); err == nil {
 			return
 		}
 		select {
@@ -192,7 +184,10 @@ func Cluster(t testing.TB, n int, args ...string) (nodes []*Server, url string) 
 		nodes, addrs, buses = append(nodes, s), append(addrs, s.Addr), append(buses, bus)
 	}
 	for i, s := range nodes {
-		c := s.dial()
+		c, err := redisstore.Dial(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer c.Close()
 		if err := c.ClusterAddSlotsRange(ctx, i*16384/n, (i+1)*16384/n-1).Err(); err != nil {
 			t.Fatal(err)
@@ -207,7 +202,10 @@ func Cluster(t testing.TB, n int, args ...string) (nodes []*Server, url string) 
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for _, s := range nodes {
-		c := s.dial()
+		c, err := redisstore.Dial(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer c.Close()
 		for {
 			info, err := c.ClusterInfo(ctx).Result()
