@@ -182,7 +182,7 @@ func TestAQueueWithoutAWakeIsServedBesideABusyOne(t *testing.T) {
 			close(got)
 			return
 		}
-		time.Sleep(2 * time.Millisecond) // the work
+		<-time.After(2 * time.Millisecond) // the work
 		if err := q.Enqueue(ctx, ticket(int(next.Add(1)))); err != nil {
 			t.Errorf("enqueue: %v", err)
 		}
