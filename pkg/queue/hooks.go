@@ -169,6 +169,7 @@ func (t *taker) await(ctx context.Context) bool {
 		case <-news:
 		case <-poll.C:
 			poll.Reset(idlePoll)
+			t.looked = time.Time{} // by the clock it may be a moment too early for that
 		case <-t.done:
 			return false
 		}
