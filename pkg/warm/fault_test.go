@@ -294,7 +294,7 @@ func beWorker(dir string) {
 	ctx := context.Background()
 	for name, content := range map[string]string{
 		"heavy.py": "",
-		"main.py":  "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nfor _ in range(2):\n    if os.fork() == 0:\n        os.setsid()\n        break\nprint('ready')" + forever,
+		"main.py":  "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nfor _ in range(2):\n    if os.fork() == 0:\n        os.setsid()\n        break\nos.write(1, b'ready\\n')" + forever,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			panic(err)

@@ -105,7 +105,7 @@ func TestAWarmEngineKilledFromOutsideIsNotTakenForOurKill(t *testing.T) {
 // The worst for the sweep: in sessions of their own, and nobody of them was executed, so the kernel shows the environment of the launcher.
 func TestAKilledShimTakesAWarmEngineAlong(t *testing.T) {
 	t.Parallel()
-	s := open(t, "import os, signal\nfor _ in range(2):\n    if os.fork() == 0:\n        os.setsid()\n        break\nprint(os.getpid())"+forever, "")
+	s := open(t, "import os, signal\nfor _ in range(2):\n    if os.fork() == 0:\n        os.setsid()\n        break\nos.write(1, b'%d\\n' % os.getpid())"+forever, "")
 	r := s.startWarm(s.command())
 	pids := []int{r.number(), r.number(), r.number()}
 	kill(t, parent(r.PID()), syscall.SIGKILL)
