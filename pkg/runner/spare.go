@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // spares are workdirs that an attempt left as they were made: empty. The next
@@ -19,10 +20,15 @@ type spares struct {
 	mu   sync.Mutex // guards the fields below
 	made int
 	all  []string
+	idle *time.Timer // empties it
 }
 
 // sparesMost is more than the attempts that begin while as many end.
 const sparesMost = 16
+
+// spareFor is how long spares wait for the next attempt: an idle worker leaves
+// nothing on its disk.
+const spareFor = 10 * time.Second
 
 // folders of a spare.
 var folders = []string{"checkpoint", "outputs", "work"}
@@ -64,7 +70,20 @@ func (s *spares) keep(w workdir) bool {
 		return false
 	}
 	s.all = append(s.all, spare)
+	if s.idle == nil {
+		s.idle = time.AfterFunc(spareFor, s.clear)
+	}
+	s.idle.Reset(spareFor)
 	return true
+}
+
+func (s *spares) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, spare := range s.all {
+		_ = os.RemoveAll(spare)
+	}
+	s.all = nil
 }
 
 // pristine tells whether path is a folder as we make them, no link, that holds

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/runner"
@@ -60,4 +61,9 @@ func TestAFolderIsUsedAgainOnlyAsItWasMade(t *testing.T) {
 		}
 	}
 	check(t, w.run("true", nil), execution.Completed, execution.ReasonExited, "")
+	for end := time.Now().Add(time.Minute); spares() > 0; <-time.After(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("an idle worker keeps folders")
+		}
+	}
 }
