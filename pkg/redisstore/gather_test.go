@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,17 +184,24 @@ func (p *lossy) serve(c net.Conn) {
 	}
 }
 
-func TestALostReplyToManyStartsDoublesNone(t *testing.T) {
-	srv := redistest.Start(t)
-	p := newLossy(t, srv)
-	rdb, err := redisstore.Dial("redis://" + p.Addr().String() + "/0")
+// gathering is a store with one execution, and its client, which gathers as that of the binaries does.
+func gathering(t *testing.T, url string) (redis.UniversalClient, *redisstore.Store) {
+	t.Helper()
+	rdb, err := redisstore.Dial(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rdb.Close()
+	t.Cleanup(func() { _ = rdb.Close() })
 	redisstore.Gather(rdb)
 	st := redisstore.New(rdb, redisstore.Options{})
 	create(t, st, spec())
+	return rdb, st
+}
+
+func TestALostReplyToManyStartsDoublesNone(t *testing.T) {
+	srv := redistest.Start(t)
+	p := newLossy(t, srv)
+	rdb, st := gathering(t, "redis://"+p.Addr().String()+"/0")
 	var (
 		all  sync.WaitGroup
 		mu   sync.Mutex
@@ -236,15 +242,7 @@ func TestALostReplyToManyStartsDoublesNone(t *testing.T) {
 
 func TestWhoGivesUpWaitingGoesOnAtOnce(t *testing.T) {
 	srv := redistest.Start(t)
-	u, _ := url.Parse(srv.URL)
-	rdb, err := redisstore.Dial(u.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rdb.Close()
-	redisstore.Gather(rdb)
-	st := redisstore.New(rdb, redisstore.Options{})
-	create(t, st, spec())
+	_, st := gathering(t, srv.URL)
 	srv.Pause()
 	defer srv.Resume()
 	var all sync.WaitGroup
@@ -268,14 +266,7 @@ func TestWhoGivesUpWaitingGoesOnAtOnce(t *testing.T) {
 func TestAScriptThatHangsHoldsUpNobodyElse(t *testing.T) {
 	srv := redistest.Start(t)
 	p := newLossy(t, srv)
-	rdb, err := redisstore.Dial("redis://" + p.Addr().String() + "/0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rdb.Close()
-	redisstore.Gather(rdb)
-	st := redisstore.New(rdb, redisstore.Options{})
-	create(t, st, spec())
+	_, st := gathering(t, "redis://"+p.Addr().String()+"/0")
 	stall := make(chan struct{})
 	p.mu.Lock()
 	p.stall = stall
