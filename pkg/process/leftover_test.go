@@ -45,7 +45,7 @@ func TestExitedDoesNotWaitForLeftovers(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.DeafEscapee))
 	left := r.printedPID()
-	within(t, r.Exited(), "exited")
+	processtest.Within(t, r.Exited(), "exited")
 	if !processtest.Alive(left) {
 		t.Error("exited, but the leftover is gone already")
 	}
@@ -95,7 +95,7 @@ func TestChainsThatForkFasterThanTheyAreFoundConverge(t *testing.T) {
 func TestOrphansAreReapedWhileTheEngineRuns(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.OrphanStream, "100")).ready()
-	eventually(t, "no zombies", func() bool { return zombies(t) == 0 })
+	processtest.Eventually(t, "no zombies", func() bool { return zombies(t) == 0 })
 	r.Terminate(0)
 	r.wait()
 }

@@ -34,7 +34,7 @@ func TestTheSweepFindsWhatWasGivenAnotherEnvironment(t *testing.T) {
 	r := start(t, newPool(t, 1), command("sh", "-c", "env -i sleep 1000 & echo $!; echo ready; wait"))
 	wiped := r.printedPID()
 	r.ready()
-	eventually(t, "executed", func() bool { return name(wiped) == "sleep" })
+	processtest.Eventually(t, "executed", func() bool { return name(wiped) == "sleep" })
 	kill(t, process.ShimPID(r.Process), syscall.SIGKILL)
 	r.wait()
 	if processtest.Alive(wiped) {
@@ -48,7 +48,7 @@ func TestAnIdleShimThatDiedIsReplaced(t *testing.T) {
 	r := start(t, pool, command("true"))
 	r.wait()
 	kill(t, process.ShimPID(r.Process), syscall.SIGKILL)
-	eventually(t, "buried", func() bool { return pool.Shims() == 0 })
+	processtest.Eventually(t, "buried", func() bool { return pool.Shims() == 0 })
 	if exit := start(t, pool, command("true")).wait(); !exit.Success() {
 		t.Error(exit)
 	}
@@ -75,9 +75,9 @@ func TestEverythingDiesWithTheWorker(t *testing.T) {
 	kill(t, worker.Process.Pid, syscall.SIGKILL)
 	_ = worker.Wait()
 	for _, pid := range left {
-		eventually(t, strconv.Itoa(pid)+" is dead", func() bool { return !processtest.Alive(pid) })
+		processtest.Eventually(t, strconv.Itoa(pid)+" is dead", func() bool { return !processtest.Alive(pid) })
 	}
-	eventually(t, "no survivors", func() bool { return len(processtest.Survivors(worker.id)) == 0 })
+	processtest.Eventually(t, "no survivors", func() bool { return len(processtest.Survivors(worker.id)) == 0 })
 }
 
 func TestAProgramThatDoesNotCallMainIsToldSo(t *testing.T) {
@@ -95,7 +95,7 @@ func stopShim(t *testing.T, r *run) {
 	t.Helper()
 	shim := process.ShimPID(r.Process)
 	kill(t, shim, syscall.SIGSTOP)
-	eventually(t, "stopped", func() bool { return state(shim) == 'T' })
+	processtest.Eventually(t, "stopped", func() bool { return state(shim) == 'T' })
 }
 
 func kill(t *testing.T, pid int, signal syscall.Signal) {

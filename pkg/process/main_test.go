@@ -26,9 +26,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long a test waits for what must come. Long: the machine may be busy, and only a failure ever waits for all of it.
-const patience = 30 * time.Second
-
 var executions atomic.Int64
 
 // newID is an execution id that no other test, and no other run of the tests, has.
@@ -38,7 +35,7 @@ func newPool(t testing.TB, slots int) *process.Pool {
 	t.Helper()
 	pool := process.NewPool(process.PoolConfig{Slots: slots})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), processtest.Patience)
 		defer cancel()
 		if err := pool.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -80,7 +77,7 @@ func start(t testing.TB, pool *process.Pool, c process.Command) *run {
 		_ = p.Stderr().Close()
 		_ = p.Events().Close()
 	})
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(processtest.Patience)
 	_ = p.Stdout().SetDeadline(deadline)
 	_ = p.Stderr().SetDeadline(deadline)
 	_ = p.Events().SetDeadline(deadline)
@@ -128,8 +125,8 @@ func (r *run) rest() string {
 // wait waits for Gone, and checks what Gone claims: nothing of the execution lives, and readers find the end.
 func (r *run) wait() process.Exit {
 	r.t.Helper()
-	within(r.t, r.Gone(), "gone")
-	within(r.t, r.Exited(), "exited")
+	processtest.Within(r.t, r.Gone(), "gone")
+	processtest.Within(r.t, r.Exited(), "exited")
 	if left := processtest.Survivors(r.id); len(left) > 0 {
 		r.t.Errorf("gone, but alive: %v", left)
 	}
@@ -139,29 +136,6 @@ func (r *run) wait() process.Exit {
 		}
 	}
 	return r.Exit()
-}
-
-func within(t testing.TB, done <-chan struct{}, what string) {
-	t.Helper()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("not %s after %v", what, patience)
-	}
-}
-
-// eventually waits for a fact about another process, for which there is no event to wait for.
-func eventually(t testing.TB, what string, fact func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.After(patience); !fact(); {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 func writeFile(t testing.TB, content string, mode os.FileMode) string {

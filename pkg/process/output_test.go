@@ -86,7 +86,7 @@ func TestGoneDoesNotNeedAReader(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.Flood, "10000000")) // blocks on a full pipe
 	r.Terminate(0)
-	within(t, r.Gone(), "gone")
+	processtest.Within(t, r.Gone(), "gone")
 }
 
 func TestReadDeadlinesWork(t *testing.T) {

@@ -37,7 +37,7 @@ func TestAnIdleShimIsRetired(t *testing.T) {
 	r := start(t, pool, command("true"))
 	r.wait()
 	shim := process.ShimPID(r.Process)
-	eventually(t, "retired", func() bool { return pool.Shims() == 0 })
+	processtest.Eventually(t, "retired", func() bool { return pool.Shims() == 0 })
 	if processtest.Alive(shim) {
 		t.Error("the shim is alive")
 	}

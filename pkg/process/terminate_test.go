@@ -11,7 +11,7 @@ import (
 func TestTerminateLetsTheEngineFinishWithinItsGrace(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.TermSlowly)).ready()
-	r.Terminate(patience)
+	r.Terminate(processtest.Patience)
 	if line := r.line(); line != "terminating" {
 		t.Errorf("got %q", line)
 	}
@@ -64,8 +64,8 @@ func TestALaterTerminateCanOnlyShortenTheGrace(t *testing.T) {
 func TestAStoppedEngineStillSeesSIGTERM(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.StopSelf)).ready()
-	eventually(t, "stopped", func() bool { return state(r.PID()) == 'T' })
-	r.Terminate(patience)
+	processtest.Eventually(t, "stopped", func() bool { return state(r.PID()) == 'T' })
+	r.Terminate(processtest.Patience)
 	if exit := r.wait(); exit.Signal != syscall.SIGTERM {
 		t.Errorf("want ended by SIGTERM well within the grace, got %+v", exit)
 	}
@@ -74,7 +74,7 @@ func TestAStoppedEngineStillSeesSIGTERM(t *testing.T) {
 func TestAStoppedEngineIsKilledAtOnceWhenAsked(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.StopSelf)).ready()
-	eventually(t, "stopped", func() bool { return state(r.PID()) == 'T' })
+	processtest.Eventually(t, "stopped", func() bool { return state(r.PID()) == 'T' })
 	r.Terminate(0)
 	if exit := r.wait(); exit.Signal != syscall.SIGKILL {
 		t.Errorf("want killed, got %v", exit)

@@ -38,13 +38,13 @@ func TestAnEngineOutlivesItsLauncher(t *testing.T) {
 			} else {
 				kill(t, first, syscall.SIGTERM)
 			}
-			eventually(t, "another launcher", func() bool { now := s.template(); return now != 0 && now != first })
-			eventually(t, "told", func() bool { return s.seen.of(s.seen.recycled, "lost") == 1 })
+			processtest.Eventually(t, "another launcher", func() bool { now := s.template(); return now != 0 && now != first })
+			processtest.Eventually(t, "told", func() bool { return s.seen.of(s.seen.recycled, "lost") == 1 })
 			if n := s.log.count("launcher was lost"); n != 1 {
 				t.Errorf("told %d times:\n%s", n, s.log)
 			}
 			s.startReady().Terminate(0)
-			r.Terminate(patience)
+			r.Terminate(processtest.Patience)
 			if out, exit := r.whole(); out != "done\n" || !exit.Success() {
 				t.Errorf("the engine that ran meanwhile: %q, %v", out, exit)
 			}
@@ -63,8 +63,8 @@ func TestAProcessThatDiesWhileItWaitsIsReplaced(t *testing.T) {
 			s := open(t, waits, "").warm(1)
 			old := s.waiting()
 			kill(t, victim(s), syscall.SIGKILL)
-			eventually(t, "dead", func() bool { return !processtest.Alive(old) })
-			eventually(t, "another one", func() bool { now := s.waiting(); return now != 0 && now != old })
+			processtest.Eventually(t, "dead", func() bool { return !processtest.Alive(old) })
+			processtest.Eventually(t, "another one", func() bool { now := s.waiting(); return now != 0 && now != old })
 			s.startReady()
 		})
 	}
@@ -112,7 +112,7 @@ func TestWhatCannotBeForkedIsStartedColdAndToldOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, "print('x')", test.heavy, test.keys...)
-			eventually(t, "the launcher's failure", func() bool { return s.log.count("cannot be kept warm") > 0 })
+			processtest.Eventually(t, "the launcher's failure", func() bool { return s.log.count("cannot be kept warm") > 0 })
 			r := s.start(s.command())
 			if r.Warm() || !strings.Contains(r.Cold(), test.why) {
 				t.Errorf("warm %v, cold since %q, want %q", r.Warm(), r.Cold(), test.why)
@@ -138,7 +138,7 @@ func TestWhatCannotBeForkedIsStartedColdAndToldOnce(t *testing.T) {
 func TestALongRefusalInAnyScriptArrives(t *testing.T) {
 	t.Parallel()
 	s := open(t, "print('x')", "raise ValueError('\U0001f600' * 4000)")
-	eventually(t, "the launcher's failure", func() bool { return s.log.count("cannot be kept warm") > 0 })
+	processtest.Eventually(t, "the launcher's failure", func() bool { return s.log.count("cannot be kept warm") > 0 })
 	if why := s.start(s.command()).Cold(); !strings.Contains(why, "import: ValueError: \U0001f600") {
 		t.Errorf("cold since %.200q", why)
 	}
@@ -148,7 +148,7 @@ func TestALongRefusalInAnyScriptArrives(t *testing.T) {
 func TestALauncherThatCannotForkEndsWithoutCeremony(t *testing.T) {
 	t.Parallel()
 	s := open(t, "print('x')", "import os, atexit\natexit.register(lambda: open('ceremony', 'w'))\ndef no():\n    raise BlockingIOError(11, 'no more processes')\nos.fork = no\n")
-	eventually(t, "its loss", func() bool { return s.log.count("launcher was lost") > 0 })
+	processtest.Eventually(t, "its loss", func() bool { return s.log.count("launcher was lost") > 0 })
 	if s.log.count("no more processes") == 0 {
 		t.Errorf("nothing says why:\n%s", s.log)
 	}
@@ -172,7 +172,7 @@ func TestAProcessThatCannotTakeAnIDIsNotLeftWaiting(t *testing.T) {
 	if out, _ := r.whole(); r.Warm() || out != long+"\n" {
 		t.Errorf("warm %v, %q", r.Warm(), out)
 	}
-	eventually(t, "its end", func() bool { return !processtest.Alive(waiting) })
+	processtest.Eventually(t, "its end", func() bool { return !processtest.Alive(waiting) })
 }
 
 func TestMoreAtOnceThanAreReadyStartColdAndSaySo(t *testing.T) {
@@ -216,7 +216,7 @@ func TestALauncherIsReplacedAfterItsExecutions(t *testing.T) {
 			t.Errorf("launcher %s forked %d executions, want 2", pid, n)
 		}
 	}
-	eventually(t, "the old ones are gone", func() bool { return len(s.family()) <= 2 })
+	processtest.Eventually(t, "the old ones are gone", func() bool { return len(s.family()) <= 2 })
 	if n := s.seen.of(s.seen.recycled, "executions"); n < 1 {
 		t.Errorf("recycled %d", n)
 	}
@@ -230,8 +230,8 @@ func TestALauncherThatGrowsIsReplaced(t *testing.T) {
 		t.Errorf("idle memory is %d", idle)
 	}
 	kill(t, first, syscall.SIGUSR1)
-	eventually(t, "another launcher", func() bool { now := s.template(); return now != 0 && now != first })
-	eventually(t, "told", func() bool { return s.seen.of(s.seen.recycled, "memory") == 1 })
+	processtest.Eventually(t, "another launcher", func() bool { now := s.template(); return now != 0 && now != first })
+	processtest.Eventually(t, "told", func() bool { return s.seen.of(s.seen.recycled, "memory") == 1 })
 }
 
 func TestCloseEndsLaunchersAndAllTheyForked(t *testing.T) {
@@ -250,9 +250,9 @@ func TestCloseEndsLaunchersAndAllTheyForked(t *testing.T) {
 	if err := s.keeper.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	within(t, r.Gone(), "the end of the execution")
+	processtest.Within(t, r.Gone(), "the end of the execution")
 	for _, pid := range family {
-		eventually(t, fmt.Sprintf("%d is dead", pid), func() bool { return !processtest.Alive(pid) })
+		processtest.Eventually(t, fmt.Sprintf("%d is dead", pid), func() bool { return !processtest.Alive(pid) })
 	}
 }
 
@@ -284,7 +284,7 @@ func TestEverythingWarmDiesWithTheWorker(t *testing.T) {
 	_ = worker.Wait()
 	for _, field := range pids {
 		pid, _ := strconv.Atoi(field)
-		eventually(t, field+" is dead", func() bool { return !processtest.Alive(pid) })
+		processtest.Eventually(t, field+" is dead", func() bool { return !processtest.Alive(pid) })
 	}
 }
 

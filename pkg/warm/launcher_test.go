@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/process/processtest"
 )
 
 // ownLauncher speaks the protocol as docs/warm.md tells it, and no more: its ready process executes the engine's program, whatever that is.
@@ -78,8 +79,8 @@ while :; do sleep 0.05; done
 		if r.line() != "stay" {
 			t.Fatal("it has other arguments")
 		}
-		eventually(t, "the end of its first words", func() bool { return r.stderr.String() == "error\n" })
-		r.Terminate(patience)
+		processtest.Eventually(t, "the end of its first words", func() bool { return r.stderr.String() == "error\n" })
+		r.Terminate(processtest.Patience)
 		if _, exit := r.whole(); exit.Code != 7 {
 			t.Errorf("got %v, %s", exit, r.stderr)
 		}

@@ -21,13 +21,13 @@ func TestAWarmEngineIsEnded(t *testing.T) {
 		signal syscall.Signal
 		code   int
 	}{
-		"one that ends in its grace": {"import signal, sys\nsignal.signal(15, lambda *_: sys.exit(7))\nprint('ready')" + forever, patience, 0, 7},
+		"one that ends in its grace": {"import signal, sys\nsignal.signal(15, lambda *_: sys.exit(7))\nprint('ready')" + forever, processtest.Patience, 0, 7},
 		"one that ignores SIGTERM":   {"import signal\nsignal.signal(15, signal.SIG_IGN)\nprint('ready')" + forever, 100 * time.Millisecond, syscall.SIGKILL, -1},
-		"one that knows no SIGTERM":  {"import signal\nprint('ready')" + forever, patience, syscall.SIGTERM, -1},
+		"one that knows no SIGTERM":  {"import signal\nprint('ready')" + forever, processtest.Patience, syscall.SIGTERM, -1},
 		"one that has no grace":      {"import signal\nprint('ready')" + forever, 0, syscall.SIGKILL, -1},
-		"one that stops itself":      {"import signal, os\nprint('ready')\nos.kill(os.getpid(), signal.SIGSTOP)" + forever, patience, syscall.SIGTERM, -1},
-		"one that closed its stdout": {"import signal, os\nprint('ready')\nos.close(1); os.close(2)" + forever, patience, syscall.SIGTERM, -1},
-		"one that became another":    {"import os\nprint('ready')\nos.execvp('sleep', ['sleep', '1000'])", patience, syscall.SIGTERM, -1},
+		"one that stops itself":      {"import signal, os\nprint('ready')\nos.kill(os.getpid(), signal.SIGSTOP)" + forever, processtest.Patience, syscall.SIGTERM, -1},
+		"one that closed its stdout": {"import signal, os\nprint('ready')\nos.close(1); os.close(2)" + forever, processtest.Patience, syscall.SIGTERM, -1},
+		"one that became another":    {"import os\nprint('ready')\nos.execvp('sleep', ['sleep', '1000'])", processtest.Patience, syscall.SIGTERM, -1},
 		"one with children that are deaf": {
 			"import signal, os\nsignal.signal(15, signal.SIG_IGN)\nif os.fork() == 0: os.setsid(); signal.pause()\nif os.fork() == 0: signal.pause()\nprint('ready')" + forever,
 			50 * time.Millisecond, syscall.SIGKILL, -1,

@@ -31,9 +31,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long a test waits for what must come; only a failure ever waits for all of it.
-const patience = 60 * time.Second
-
 var executions atomic.Int64
 
 // stand is a keeper with one engine, "e", whose folder is dir.
@@ -74,11 +71,11 @@ func openCatalog(t testing.TB, dir, text string) *stand {
 	go func() { defer close(ran); _ = s.keeper.Run(ctx, s.launcher) }()
 	s.end = func() {
 		cancel()
-		within(t, ran, "the keeper's end")
+		processtest.Within(t, ran, "the keeper's end")
 	}
 	t.Cleanup(func() {
 		s.end()
-		closing, cancel := context.WithTimeout(context.Background(), patience)
+		closing, cancel := context.WithTimeout(context.Background(), processtest.Patience)
 		defer cancel()
 		if err := s.keeper.Close(closing); err != nil {
 			t.Error(err)
@@ -119,7 +116,7 @@ func lookup(name string) (string, bool) {
 // warm waits until so many are ready.
 func (s *stand) warm(n int) *stand {
 	s.t.Helper()
-	eventually(s.t, fmt.Sprintf("%d ready; log:\n%s", n, s.log), func() bool { return s.seen.stock() == n })
+	processtest.Eventually(s.t, fmt.Sprintf("%d ready; log:\n%s", n, s.log), func() bool { return s.seen.stock() == n })
 	return s
 }
 
@@ -158,7 +155,7 @@ func (s *stand) start(c process.Command) *run {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_ = p.Stdout().SetDeadline(time.Now().Add(patience))
+	_ = p.Stdout().SetDeadline(time.Now().Add(processtest.Patience))
 	r := &run{Process: p, t: s.t, id: c.ExecutionID, out: bufio.NewReader(p.Stdout()), stderr: &lines{}, events: &lines{}}
 	r.readers.Go(func() { _, _ = io.Copy(r.stderr, p.Stderr()) })
 	r.readers.Go(func() { _, _ = io.Copy(r.events, p.Events()) })
@@ -220,13 +217,13 @@ func (r *run) rest() string {
 // wait checks what Gone claims: nothing of the execution lives, and its pipes have an end.
 func (r *run) wait() process.Exit {
 	r.t.Helper()
-	within(r.t, r.Gone(), "the end of the execution")
+	processtest.Within(r.t, r.Gone(), "the end of the execution")
 	if left := processtest.Survivors(r.id); len(left) > 0 {
 		r.t.Errorf("gone, but alive: %v", left)
 	}
 	read := make(chan struct{})
 	go func() { r.readers.Wait(); close(read) }()
-	within(r.t, read, "the end of stderr and events")
+	processtest.Within(r.t, read, "the end of stderr and events")
 	r.rest()
 	return r.Exit()
 }
@@ -236,28 +233,6 @@ func (r *run) whole() (out string, exit process.Exit) {
 	r.t.Helper()
 	out = r.rest()
 	return out, r.wait()
-}
-
-func within(t testing.TB, done <-chan struct{}, what string) {
-	t.Helper()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("still waiting for %s after %v", what, patience)
-	}
-}
-
-func eventually(t testing.TB, what string, fact func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.After(patience); !fact(); {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 func write(t testing.TB, dir, name, content string) {
