@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/engine"
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/process/processtest"
 	"github.com/longhaul/longhaul/pkg/queue"
 	"github.com/longhaul/longhaul/pkg/redisstore"
 	"github.com/longhaul/longhaul/pkg/redistest"
@@ -535,11 +537,13 @@ func TestAnOutcomeThatRedisDidNotTakeInTimeIsSettledByTheNextWorkerOnTheDisk(t *
 	folder := t.TempDir()
 	onDisk := func(o *runner.Options) { o.Workdir, o.DrainTimeout = folder, 5*time.Second }
 	first := workerOn(t, store, srv, onDisk)
-	id := first.submit(`for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.05; done; echo '{"n":10}' > "$EXECUTION_RESULT_FILE"`, nil)
+	last := filepath.Join(t.TempDir(), "last")
+	id := first.submit(`for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.05; done; echo '{"n":10}' > "$EXECUTION_RESULT_FILE"; touch `+last, nil)
 	handled := make(chan struct{})
 	go func() { first.Handle(context.Background(), id); close(handled) }()
 	first.awaitLog(id, "line 2")
 	srv.Kill()
+	processtest.Eventually(t, "the engine's last step", func() bool { _, err := os.Stat(last); return err == nil })
 	first.Drain()
 	<-handled // although Redis never answered
 	first.close()
