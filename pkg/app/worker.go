@@ -72,6 +72,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	bells := p.store.NewBells(g.ctx, run.Cancel)
 	g.start("bells", bells.Run)
 	g.start("leases", run.Run)
+	g.start("presence", func(ctx context.Context) error { return run.Present(ctx, p.store, Version(), cfg.Queues) })
 	g.start("sealing", sealer.Run)
 	g.start("recovery", run.Recover)
 	g.start("warm engines", func(ctx context.Context) error { return keeper.Run(ctx, run.Folder()) })

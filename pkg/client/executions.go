@@ -188,6 +188,11 @@ func (c *Client) Engines(ctx context.Context) (*api.Engines, error) {
 	return get[api.Engines](ctx, c, call{method: http.MethodGet, path: "/engines"})
 }
 
+// Workers lists who runs executions, and what.
+func (c *Client) Workers(ctx context.Context) (*api.Workers, error) {
+	return get[api.Workers](ctx, c, call{method: http.MethodGet, path: "/workers"})
+}
+
 // QueueQuery says what the workers to be scaled are. Zero fields take the server's defaults.
 type QueueQuery struct {
 	Queues   []string // that they take from

@@ -17,12 +17,13 @@ type Dispatcher interface {
 	Cancel(ctx context.Context, id execution.ID) (dispatch.CancelReceipt, error)
 }
 
-// Records reads snapshots.
+// Records reads snapshots: of executions, and of who runs them.
 type Records interface {
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 	Position(ctx context.Context, rec *execution.Record) (int, error)
 	List(ctx context.Context, q execution.ListQuery) (execution.ListPage, error)
 	StatsByQueue(ctx context.Context) (execution.QueueStats, error)
+	Workers(ctx context.Context) ([]execution.Worker, error)
 }
 
 // Events reads the log of an execution in order, at least one batch at a time;

@@ -28,6 +28,8 @@ type store struct {
 	full  error // what Submit returns, if set
 	reads int   // of Read, to see that pages are bounded
 	lines execution.QueueStats
+
+	workers []execution.Worker
 }
 
 func newStore() *store {
@@ -174,6 +176,12 @@ func (s *store) StatsByQueue(context.Context) (execution.QueueStats, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lines, s.fail
+}
+
+func (s *store) Workers(context.Context) ([]execution.Worker, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.workers, s.fail
 }
 
 // Read gives at most as many bytes as asked for, but at least one event.

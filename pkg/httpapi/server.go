@@ -120,6 +120,7 @@ func (s *Server) routes() {
 	s.outputsRoutes()
 	s.engineRoutes()
 	s.queueRoutes()
+	s.workerRoutes()
 	s.healthRoutes()
 	s.problemRoutes()
 	s.docsRoutes()

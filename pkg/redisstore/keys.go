@@ -31,6 +31,8 @@ import (
 //	lh:{p0}:pgs:<index>        zset    by retention     the ends of these
 //	lh:{p0}:hooks              zset    members leave    ids with a webhook due, by instant (ms)
 //	lh:{p0}:hook:<id>          hash    with its record  attempts of that webhook
+//	lh:{p0}:workers            set     members leave    names of workers, taken out at their end or by who finds them gone
+//	lh:{p0}:worker:<name>      string  75 s, renewed    what a worker tells of itself, JSON; both are in partition 0 alone
 //	lh:{p0}:tick               hash    none: one key    the logical clock of leases: n, and at (ms) of its last step
 //
 // "by retention" means that the reaper unlinks it, or takes the member out,
@@ -76,4 +78,6 @@ func runKey(prefix string) string                       { return prefix + "run" 
 func doneKey(prefix string) string                      { return prefix + "done" }
 func hooksKey(prefix string) string                     { return prefix + "hooks" }
 func tidyKey(prefix string) string                      { return prefix + "tidy" }
+func workersKey(prefix string) string                   { return prefix + "workers" }
+func workerKey(prefix, name string) string              { return prefix + "worker:" + name }
 func tickKey(prefix string) string                      { return prefix + "tick" }

@@ -244,7 +244,7 @@ func (s *system) checkOnce() {
 }
 
 // keyForms are all keys that may be there when everything has ended.
-var keyForms = regexp.MustCompile(`^(asynq:.*|lh:meta|lh:\{p\d+\}:((x|ev|evp|seg|hook):exec_\S+|idem:\S+|tidy|tick|((pgs?|pg@\d+):)?(done|status:(completed|failed|timeout|cancelled|error)|name:\S+|label:\S+)))$`)
+var keyForms = regexp.MustCompile(`^(asynq:.*|lh:meta|lh:\{p\d+\}:((x|ev|evp|seg|hook):exec_\S+|idem:\S+|tidy|tick|workers|worker:\S+|((pgs?|pg@\d+):)?(done|status:(completed|failed|timeout|cancelled|error)|name:\S+|label:\S+)))$`)
 
 // checkKeys looks at what is left in Redis.
 func (s *system) checkKeys() {
