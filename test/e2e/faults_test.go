@@ -58,8 +58,8 @@ func TestFiveRunAtOnceAndTheRestStandInLine(t *testing.T) {
 		}
 		return n
 	}
-	s.eventually("five run", func() bool { return running() == 5 })
-	list, err := a.client().List(t.Context(), client.ListQuery{Status: []execution.Status{execution.Queued}})
+	s.Eventually("five run", func() bool { return running() == 5 })
+	list, err := a.Client().List(t.Context(), client.ListQuery{Status: []execution.Status{execution.Queued}})
 	if err != nil || len(list.Executions) != 3 {
 		t.Fatalf("%d queued, %v", len(list.Executions), err)
 	}
@@ -69,7 +69,7 @@ func TestFiveRunAtOnceAndTheRestStandInLine(t *testing.T) {
 		}
 	}
 	for _, id := range ids {
-		if _, err := a.client().Cancel(t.Context(), id, 20*time.Second); err != nil {
+		if _, err := a.Client().Cancel(t.Context(), id, 20*time.Second); err != nil {
 			t.Errorf("cancel: %v", err)
 		}
 		if e := a.status(id); e.Status != execution.Cancelled {
@@ -83,8 +83,8 @@ func TestCancelProvesThatNothingIsLeft(t *testing.T) {
 	a := s.api()
 	s.worker()
 	id := a.run(api.StartRequest{Command: "badchild", Args: []string{"stubborn"}})
-	s.eventually("it is ready", func() bool { return strings.Contains(a.text(id), "ready") })
-	got, err := a.client().Cancel(t.Context(), id, 30*time.Second)
+	s.Eventually("it is ready", func() bool { return strings.Contains(a.text(id), "ready") })
+	got, err := a.Client().Cancel(t.Context(), id, 30*time.Second)
 	if err != nil || got.Status != execution.Cancelled || got.GroupEmptyAt == nil || got.SignalSentAt == nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -96,12 +96,12 @@ func TestCancelProvesThatNothingIsLeft(t *testing.T) {
 		t.Errorf("status is %+v", e)
 	}
 	// Again is harmless; of one that ended otherwise it is refused.
-	if again, err := a.client().Cancel(t.Context(), id, 0); err != nil || again.Status != execution.Cancelled {
+	if again, err := a.Client().Cancel(t.Context(), id, 0); err != nil || again.Status != execution.Cancelled {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	done := a.script("true")
 	a.wait(done)
-	if _, err := a.client().Cancel(t.Context(), done, 0); execution.CodeOf(err) != execution.Conflict {
+	if _, err := a.Client().Cancel(t.Context(), done, 0); execution.CodeOf(err) != execution.Conflict {
 		t.Errorf("cancel of a completed one: %v", err)
 	}
 }
@@ -112,13 +112,13 @@ func TestAKilledWorkerIsNoticedAndItsEnginesDieWithIt(t *testing.T) {
 	doomed := s.worker()
 	id := a.script("setsid sleep 300 & echo ready; sleep 300")
 	again := a.run(api.StartRequest{Command: "sh", Args: []string{"-c", "echo attempt $EXECUTION_ATTEMPT; [ $EXECUTION_ATTEMPT = 2 ] || sleep 300"}, OnInterrupt: "requeue"})
-	s.eventually("both run", func() bool {
+	s.Eventually("both run", func() bool {
 		return strings.Contains(a.text(id), "ready") && strings.Contains(a.text(again), "attempt 1")
 	})
-	doomed.signal(syscall.SIGKILL)
+	doomed.Signal(syscall.SIGKILL)
 	killed := time.Now()
-	<-doomed.done
-	s.eventually("their processes are gone", func() bool { return len(processesOf(t, id)) == 0 && len(processesOf(t, again)) == 0 })
+	<-doomed.Done
+	s.Eventually("their processes are gone", func() bool { return len(processesOf(t, id)) == 0 && len(processesOf(t, again)) == 0 })
 	t.Logf("processes gone after %v", time.Since(killed))
 	s.worker()
 	e := a.wait(id)
@@ -139,11 +139,11 @@ func TestADeployOfWorkersLeavesNothingRunning(t *testing.T) {
 	fail := a.script("echo ready; sleep 300")
 	again := a.run(api.StartRequest{Command: "sh", Args: []string{"-c", "echo attempt $EXECUTION_ATTEMPT; [ $EXECUTION_ATTEMPT = 2 ] || sleep 300"}, OnInterrupt: "requeue"})
 	waiting := a.run(api.StartRequest{Command: "sh", Args: []string{"-c", "echo hello"}, DelaySeconds: 2})
-	s.eventually("both run", func() bool {
+	s.Eventually("both run", func() bool {
 		return strings.Contains(a.text(fail), "ready") && strings.Contains(a.text(again), "attempt 1")
 	})
 	fresh := s.worker() // as platforms do: the new one first
-	old.stop(15 * time.Second)
+	old.Stop(15 * time.Second)
 	if e := a.status(fail); e.Status != execution.Errored || value(e.Reason) != execution.ReasonInterrupted {
 		t.Errorf("after the worker's end: %s, %s", e.Status, value(e.Reason))
 	}
@@ -153,7 +153,7 @@ func TestADeployOfWorkersLeavesNothingRunning(t *testing.T) {
 	if e := a.wait(waiting); e.Status != execution.Completed {
 		t.Errorf("%s", e.Status)
 	}
-	fresh.stop(15 * time.Second)
+	fresh.Stop(15 * time.Second)
 }
 
 func TestAStreamGoesOnThroughADeployOfTheAPI(t *testing.T) {
@@ -162,7 +162,7 @@ func TestAStreamGoesOnThroughADeployOfTheAPI(t *testing.T) {
 	s.worker()
 	// A client behind a balancer: it is sent to whichever replica lives.
 	var mu sync.Mutex
-	target := a.url
+	target := a.URL
 	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		url := target
@@ -192,9 +192,9 @@ func TestAStreamGoesOnThroughADeployOfTheAPI(t *testing.T) {
 		if !rolled && strings.Contains(got.String(), "line 20\n") {
 			rolled = true
 			mu.Lock()
-			target = b.url
+			target = b.URL
 			mu.Unlock()
-			a.stop(10 * time.Second)
+			a.Stop(10 * time.Second)
 		}
 	}
 	if got.String() != lines(100) {
@@ -220,11 +220,11 @@ func TestRedisDownAtStartIsWaitedOutAndTold(t *testing.T) {
 		t.Errorf("start: %d %s", res.StatusCode, body)
 	}
 	redis.Start()
-	s.eventually("it is ready", func() bool {
+	s.Eventually("it is ready", func() bool {
 		res, _ := a.do("GET", "/ready", "")
 		return res.StatusCode == http.StatusOK
 	})
-	s.eventually("the worker has started", func() bool { w.mustLive(); return w.logged("worker started") })
+	s.Eventually("the worker has started", func() bool { w.MustLive(); return w.Logged("worker started") })
 	if e := a.wait(a.script("echo hi")); e.Status != execution.Completed {
 		t.Errorf("%s", e.Status)
 	}
@@ -235,11 +235,11 @@ func TestEnginesGoOnThroughAnOutageOfRedis(t *testing.T) {
 	a := s.api()
 	w := s.worker()
 	id := a.script(numbered(60, "0.1"))
-	s.eventually("it has begun", func() bool { return strings.Contains(a.text(id), "line 5\n") })
-	s.redis.Kill()
+	s.Eventually("it has begun", func() bool { return strings.Contains(a.text(id), "line 5\n") })
+	s.Redis.Kill()
 	<-time.After(3 * time.Second)
-	s.redis.Start()
-	w.mustLive()
+	s.Redis.Start()
+	w.MustLive()
 	e := a.wait(id)
 	if e.Status != execution.Completed || a.text(id) != lines(60) {
 		t.Errorf("%s, %s, %q", e.Status, value(e.ErrorMessage), a.text(id))
@@ -250,7 +250,7 @@ func TestATaskThatAsynqLosesIsFoundAgain(t *testing.T) {
 	s := newSystem(t)
 	a := s.api()
 	id := a.script("echo found")
-	rdb, err := redisstore.Dial(s.redis.URL)
+	rdb, err := redisstore.Dial(s.Redis.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,12 +268,12 @@ func TestAWordWithoutItsNewlineIsHeardBeforeTheNext(t *testing.T) {
 	s := newSystem(t)
 	a := s.api()
 	s.worker()
-	if err := syscall.Mkfifo(s.dir+"/go", 0o600); err != nil {
+	if err := syscall.Mkfifo(s.Dir+"/go", 0o600); err != nil {
 		t.Fatal(err)
 	}
 	id := a.script(`printf once; read line < "$HOME/go"; printf ' more'`)
 	var heard strings.Builder
-	for e, err := range a.client().Stream(t.Context(), id, 0) {
+	for e, err := range a.Client().Stream(t.Context(), id, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,7 +282,7 @@ func TestAWordWithoutItsNewlineIsHeardBeforeTheNext(t *testing.T) {
 		}
 		d := decode[api.LogData](t, string(e.Data))
 		if heard.Len() == 0 { // the engine goes on only now that a client has heard it
-			if err := os.WriteFile(s.dir+"/go", []byte("go\n"), 0); err != nil {
+			if err := os.WriteFile(s.Dir+"/go", []byte("go\n"), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -299,7 +299,7 @@ func TestTheDisconnectOfAStarterCancelsOnlyWhenAsked(t *testing.T) {
 	s.worker()
 	for query, want := range map[string]execution.Status{"": execution.Completed, "&on_disconnect=cancel": execution.Cancelled} {
 		ctx, hangUp := context.WithCancel(t.Context())
-		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, a.url+"/execute?command=sh&args=-c&args=echo+ready%3Bsleep+3"+query, nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/execute?command=sh&args=-c&args=echo+ready%3Bsleep+3"+query, nil)
 		req.Header.Set("Authorization", "Bearer "+token)
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
@@ -350,7 +350,7 @@ func TestAPIAndWorkerShareArtifactsThroughABucket(t *testing.T) {
 	if e := a.wait(id); e.Status != execution.Failed {
 		t.Fatalf("%s", e.Status)
 	}
-	files, err := a.client().Artifacts(t.Context(), id)
+	files, err := a.Client().Artifacts(t.Context(), id)
 	if err != nil || len(files.Artifacts) != 1 {
 		t.Fatalf("%+v, %v", files, err)
 	}
@@ -390,7 +390,7 @@ func TestTheCommandLinePassesOutputAndExitCodeThrough(t *testing.T) {
 	s := newSystem(t)
 	a := s.api()
 	s.worker()
-	env := []string{"LONGHAUL_URL=" + a.url, "LONGHAUL_TOKEN=" + token, "PATH=" + os.Getenv("PATH")}
+	env := []string{"LONGHAUL_URL=" + a.URL, "LONGHAUL_TOKEN=" + token, "PATH=" + os.Getenv("PATH")}
 	for _, c := range []struct {
 		args        []string
 		out, errOut string

@@ -63,7 +63,7 @@ func TestTheMainJobOnTwoReplicasAndTwoWorkers(t *testing.T) {
 	// The other replica streams it, from the first event to the end.
 	var types []string
 	percent := -1.0
-	for e, err := range b.client().Stream(t.Context(), execution.ID(id), 0) {
+	for e, err := range b.Client().Stream(t.Context(), execution.ID(id), 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestTheJavaScriptOfTheGuideRunsUnchanged(t *testing.T) {
 	a := s.api()
 	s.worker()
 	cmd := exec.Command("node", filepath.Join("testdata", "guide.mjs"))
-	cmd.Env = append(os.Environ(), "BASE_URL="+a.url, "API_TOKEN="+token)
+	cmd.Env = append(os.Environ(), "BASE_URL="+a.URL, "API_TOKEN="+token)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "✅ Analysis completed successfully!") {
 		t.Fatalf("%v\n%s", err, out)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/redistest"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // The whole way: catalog, worker, launcher, event, metrics, drain.
@@ -30,19 +31,19 @@ engines:
     warm: {processes: 1, import: [heavy], max_executions: 1}
 `,
 	} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	a := s.api()
 	port := redistest.FreePort(t)
 	w := s.worker("WORKER_PORT=" + strconv.Itoa(port))
-	ready := &proc{t: t, url: "http://127.0.0.1:" + strconv.Itoa(port)}
+	ready := proc{&rig.Proc{T: t, URL: "http://127.0.0.1:" + strconv.Itoa(port)}}
 	metric := func(line string) bool {
 		_, metrics := ready.do("GET", "/metrics", "")
 		return strings.Contains(metrics, line)
 	}
-	s.eventually("one is ready", func() bool { return metric(`longhaul_warm_ready{engine="hot"} 1`) })
+	s.Eventually("one is ready", func() bool { return metric(`longhaul_warm_ready{engine="hot"} 1`) })
 	id := a.run(api.StartRequest{Engine: "hot", Args: []string{"one"}})
 	if r := a.wait(id); r.Status != "completed" {
 		t.Fatalf("%+v", r)
@@ -61,8 +62,8 @@ engines:
 	if _, events := a.do("GET", "/execute/output/"+string(cold), ""); !strings.Contains(events, `"cold_start"`) || !strings.Contains(events, "in use") {
 		t.Errorf("a cold start says nothing: %s", events)
 	}
-	w.stop(20 * time.Second)
-	if left := running(t, s.dir); len(left) > 0 {
+	w.Stop(20 * time.Second)
+	if left := running(t, s.Dir); len(left) > 0 {
 		t.Errorf("the worker has stopped, and left %q", left)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // Clocks of workers that differ by a minute. Asynq compares one replica's clock
@@ -81,7 +82,7 @@ func workerWithClock(t *testing.T, seconds string) string {
 	if err := os.WriteFile(list, replace, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := build(root(), "-overlay", list, "-ldflags", "-X time.faultsSeconds="+seconds, "-o", filepath.Join(dir, "worker"), "./cmd/worker"); err != nil {
+	if err := rig.BuildIn(rig.Root(), "-overlay", list, "-ldflags", "-X time.faultsSeconds="+seconds, "-o", filepath.Join(dir, "worker"), "./cmd/worker"); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "worker")

@@ -13,7 +13,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/redisstore"
 	"github.com/longhaul/longhaul/pkg/redistest"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 const token = "fault-suite-test-token"
@@ -35,32 +35,10 @@ const token = "fault-suite-test-token"
 var bin string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		if !allFaults() {
-			fmt.Println("test/faults: SKIPPED, NOT PASSED: all but a few quick tests; make faults runs them")
-		}
-		var err error
-		if bin, err = os.MkdirTemp("", "longhaul-faults-"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(bin)
-		if err := build(root(), "-o", bin+"/", "./cmd/api", "./cmd/worker", "./test/faults/engine"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
-
-// build runs go build the way make build does, and so finds much of it built.
-func build(dir string, args ...string) error {
-	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace"}, args...)...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", strings.Join(args, " "), err, out)
+	if !allFaults() {
+		fmt.Println("test/faults: SKIPPED, NOT PASSED: all but a few quick tests; make faults runs them")
 	}
-	return nil
+	os.Exit(rig.Main(m, &bin, "./cmd/api", "./cmd/worker", "./test/faults/engine"))
 }
 
 func allFaults() bool { return os.Getenv("LONGHAUL_FAULTS") != "" || os.Getenv("LONGHAUL_CHAOS") != "" }
@@ -98,15 +76,6 @@ func onlyLong(t *testing.T) {
 func quick(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-}
-
-// root is the repository's folder.
-func root() string {
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		panic(err)
-	}
-	return dir
 }
 
 // system is Redis, the binaries, and all that their clients see.

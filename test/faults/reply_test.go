@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // calling matches requests that run a script of redisstore's, by the name of
@@ -17,7 +18,7 @@ import (
 func calling(t *testing.T, script string) func([]byte) bool {
 	t.Helper()
 	read := func(name string) []byte {
-		text, err := os.ReadFile(filepath.Join(root(), "pkg", "redisstore", "lua", name+".lua"))
+		text, err := os.ReadFile(filepath.Join(rig.Root(), "pkg", "redisstore", "lua", name+".lua"))
 		if err != nil {
 			t.Fatalf("the scripts have moved: %v", err)
 		}

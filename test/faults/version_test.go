@@ -15,6 +15,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/client"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // oldCommit is what the present version must get along with; LONGHAUL_OLD names another.
@@ -36,12 +37,12 @@ func buildOld(t *testing.T) string {
 		t.Fatal("git is missing: apt-get install git")
 	}
 	commit := cmp.Or(os.Getenv("LONGHAUL_OLD"), oldCommit)
-	if out, err := exec.Command("git", "-C", root(), "cat-file", "-e", commit+"^{commit}").CombinedOutput(); err != nil {
+	if out, err := exec.Command("git", "-C", rig.Root(), "cat-file", "-e", commit+"^{commit}").CombinedOutput(); err != nil {
 		lacking(t, "there is no commit %s here to build the old version from, perhaps because the clone is shallow (git fetch --unshallow): %v %s", commit, err, out)
 	}
 	dir := t.TempDir()
 	for _, args := range [][]string{
-		{"git", "-C", root(), "archive", "--output", filepath.Join(dir, "old.tar"), commit},
+		{"git", "-C", rig.Root(), "archive", "--output", filepath.Join(dir, "old.tar"), commit},
 		{"tar", "-x", "-C", dir, "-f", filepath.Join(dir, "old.tar")},
 	} {
 		cmd := exec.Command(args[0], args[1:]...)
@@ -51,7 +52,7 @@ func buildOld(t *testing.T) string {
 		}
 	}
 	const mark = "-X github.com/longhaul/longhaul/pkg/app.version=the-old-one"
-	if err := build(dir, "-ldflags", mark, "-o", filepath.Join(dir, "old")+"/", "./cmd/api", "./cmd/worker"); err != nil {
+	if err := rig.BuildIn(dir, "-ldflags", mark, "-o", filepath.Join(dir, "old")+"/", "./cmd/api", "./cmd/worker"); err != nil {
 		t.Fatalf("build commit %s: %v", commit, err)
 	}
 	return filepath.Join(dir, "old")
