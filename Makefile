@@ -29,7 +29,7 @@ build-%:
 test: redis python ## Run every test, with the race detector (PKGS=./pkg/...: some of them)
 	@$(call loud,docker info,the tests on containers: Docker does not answer)
 	@$(call loud,command -v redis-server,all tests on Redis: redis-server is missing (apt-get install redis-server))
-	@$(call loud,command -v python3,the tests of the Python examples: python3 is missing (apt-get install python3))
+	@$(call loud,command -v python3,the tests of the Python examples and of sdk/python: python3 is missing (apt-get install python3))
 	@$(call loud,command -v node,the tests of the Node example and of the guide: node is missing (apt-get install nodejs))
 	@echo "not run here: the single faults (make faults), but for three quick ones at most"
 	go test -race -tags $(TAGS) -timeout 20m $(or $(PKGS),./...)

@@ -1,0 +1,105 @@
+package sdk
+
+import (
+	"bufio"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// cutter stands before the API and cuts answers in the middle: each stream after some hundred bytes, and
+// one of three other answers within its first lines.
+type cutter struct {
+	addr, target  string
+	streams, rest atomic.Int64 // how many were cut
+	wg            sync.WaitGroup
+
+	mu    sync.Mutex // guards conns
+	conns map[net.Conn]bool
+}
+
+func newCutter(t *testing.T, target string) *cutter {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{addr: l.Addr().String(), target: target, conns: map[net.Conn]bool{}}
+	c.wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.wg.Go(func() { c.serve(client) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		c.mu.Lock()
+		for conn := range c.conns {
+			_ = conn.Close()
+		}
+		c.mu.Unlock()
+		c.wg.Wait()
+	})
+	return c
+}
+
+// serve carries one connection and closes it after what it lets through.
+func (c *cutter) serve(client net.Conn) {
+	defer c.forget(c.keep(client))
+	server, err := net.Dial("tcp", c.target)
+	if err != nil {
+		return
+	}
+	defer c.forget(c.keep(server))
+	request := bufio.NewReader(client)
+	first, err := request.ReadString('\n')
+	if err != nil {
+		return
+	}
+	if _, err := io.WriteString(server, first); err != nil {
+		return
+	}
+	c.wg.Go(func() { _, _ = io.Copy(server, request) })
+	stream := strings.HasPrefix(first, "GET /execute/stream/")
+	through := int64(1 << 40)
+	switch {
+	case stream:
+		through = 300 + rand.Int64N(3000)
+	case rand.IntN(3) == 0:
+		through = rand.Int64N(400)
+	}
+	n, _ := io.CopyN(client, server, through)
+	if n < through {
+		return // it ended by itself
+	}
+	if stream {
+		c.streams.Add(1)
+	} else {
+		c.rest.Add(1)
+	}
+	// A reset, as of a line that is gone, or an end that looks like one on purpose.
+	if tcp, ok := client.(*net.TCPConn); ok && rand.IntN(2) == 0 {
+		_ = tcp.SetLinger(0)
+	}
+}
+
+func (c *cutter) keep(conn net.Conn) net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns[conn] = true
+	return conn
+}
+
+func (c *cutter) forget(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.conns, conn)
+	_ = conn.Close()
+}
