@@ -152,8 +152,8 @@ _stop = threading.Event()
 
 
 def cancelled() -> bool:
-    """Whether it was told to stop (cancel, timeout, deploy). From the first call on SIGTERM no longer ends the program:
-    look again now and then, and end within the grace, 10 seconds unless the catalog says otherwise."""
+    """Whether it was told to stop (cancel, timeout, deploy). From the first call on SIGTERM no longer ends the program,
+    so make it early: look again now and then, and end within the grace, 10 seconds unless the catalog says otherwise."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         _handle(lambda: None)
     return _stop.is_set()

@@ -4,6 +4,7 @@ import time
 
 from longhaul import engine
 
+stopped = engine.cancelled()  # from here on SIGTERM is ours to obey
 asked = engine.input({})
 engine.redact("correct-horse-battery")
 print("the password is correct-horse-battery")
@@ -11,7 +12,6 @@ engine.agent("speaker", "running", model="none")
 engine.progress(50, "half")
 engine.artifact("notes/hello.txt", "hello\n" * asked.get("lines", 1))
 engine.checkpoint.save({"seen": True})
-stopped = engine.cancelled()
 while asked.get("wait") and not stopped:
     time.sleep(0.02)
     stopped = engine.cancelled()
