@@ -112,4 +112,4 @@ class Live(unittest.TestCase):
     def test_catalog_and_line(self):
         self.assertIn("count", [e.name for e in self.client.engines()])
         self.assertGreater(self.client.queue().capacity, 0)
-        self.assertEqual([w.running for w in self.client.workers()], [0])
+        self.assertEqual([w.slots > 0 and not w.draining for w in self.client.workers()], [True])
