@@ -26,9 +26,9 @@ func (a access) security() []map[string][]string {
 	case public:
 		return []map[string][]string{}
 	case streamToken:
-		return []map[string][]string{{"bearer": {}}, {"stream_token": {}}}
+		return []map[string][]string{{"bearer": {}}, {"session": {}}, {"stream_token": {}}}
 	}
-	return []map[string][]string{{"bearer": {}}}
+	return []map[string][]string{{"bearer": {}}, {"session": {}}}
 }
 
 // guard lets a request through that may call an operation of access a.
@@ -66,6 +66,9 @@ func (s *Server) authorize(ctx huma.Context, a access) error {
 		return s.checkStreamToken(ctx, r)
 	case ctx.Query("token") != "":
 		return execution.Errorf(execution.Unauthorized, "a stream token only reads one execution: send an API token as \"Authorization: Bearer <token>\"")
+	}
+	if value := cookieOf(ctx); value != "" {
+		return s.checkSession(ctx, r, value)
 	}
 	return execution.Errorf(execution.Unauthorized, "no token was sent: send \"Authorization: Bearer <token>\" with one of the setting %s", s.tokenSetting)
 }

@@ -21,8 +21,9 @@ func (s *Server) allowed(origin string) bool {
 }
 
 // cors answers preflights and marks answers for the origins of CORS_ORIGINS.
-// Credentials are not allowed: tokens travel in a header or the query, never in
-// cookies, so that no foreign page can act with a visitor's rights.
+// Credentials are not allowed: tokens of other origins' pages travel in a header or
+// the query, and the console's cookie with no foreign page, so that none can act with
+// a visitor's rights.
 func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, h := c.Request(), c.Response().Header()

@@ -26,6 +26,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer":       {Type: "http", Scheme: "bearer", Description: "One of the setting API_TOKENS"},
 		"stream_token": {Type: "apiKey", In: "query", Name: "token", Description: "Reads one execution for a while; comes with its start"},
+		"session":      {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "A browser that has logged in at the console"},
 	}
 	cfg.Tags = []*huma.Tag{
 		{Name: "executions", Description: "Start, follow and stop executions"},
@@ -40,7 +41,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 // every operation of its form can answer with, and those listed.
 func operation[I, O any](s *Server, a access, op huma.Operation, handler func(context.Context, *I) (*O, error), problems ...int) {
 	op.Security = a.security()
-	op.Middlewares = huma.Middlewares{s.guard(a)}
+	op.Middlewares = append(huma.Middlewares{s.guard(a)}, op.Middlewares...)
 	op.Errors = append(op.Errors, problems...)
 	if a != public {
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)

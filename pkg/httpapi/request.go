@@ -20,7 +20,7 @@ type request struct {
 	path    string    // decoded, and without the query, which may hold a token
 	escaped string    // the same as it came
 	owner   string    // hash of the caller's token; "" when the API is open
-	expires time.Time // of the stream token, if one was used
+	expires time.Time // of the stream token or the session, if one was used
 	taken   *direct   // the stream that goes on when the handler has returned
 	server  *Server
 }

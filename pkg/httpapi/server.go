@@ -124,6 +124,8 @@ func (s *Server) routes() {
 	s.healthRoutes()
 	s.problemRoutes()
 	s.docsRoutes()
+	s.sessionRoutes()
+	s.consoleRoutes()
 	s.documentRoutes()
 }
 

@@ -51,7 +51,7 @@ func (s *Server) socket(ctx context.Context, in *socketInput) (*huma.StreamRespo
 		defer s.sockets.Done()
 		c := humaecho.Unwrap(hc)
 		conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{
-			// No cookie stands for a caller here, so a foreign page that connects has
+			// A foreign page that connects comes without a session (checkSession), so it has
 			// the same token as every client. Without API_TOKENS trust has looked at
 			// the page already.
 			InsecureSkipVerify: true,

@@ -1,0 +1,6 @@
+import { html } from './lib.js'
+import { Empty, Page } from './ui.js'
+
+export function NewRun() {
+  return html`<${Page} title="NewRun"><${Empty} title="Nothing yet" /><//>`
+}
