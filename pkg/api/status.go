@@ -60,6 +60,20 @@ type PastAttempt struct {
 type List struct {
 	Executions []Execution `json:"executions" nullable:"false" doc:"Newest first"`
 	NextCursor *string     `json:"next_cursor" doc:"For ?cursor= of the next page; null on the last"`
+	ScannedTo  *string     `json:"scanned_to,omitempty" doc:"There when the page is not full because 2000 executions were looked at: the search goes on from this cursor, which is next_cursor too"`
+	Counts     *Counts     `json:"counts,omitempty" doc:"With counts=true"`
+}
+
+// Counts are how many executions of each status are kept, whatever the list was
+// asked for.
+type Counts struct {
+	Queued    int64 `json:"queued" example:"3"`
+	Running   int64 `json:"running" example:"2"`
+	Completed int64 `json:"completed" example:"120"`
+	Failed    int64 `json:"failed" example:"4"`
+	Timeout   int64 `json:"timeout" example:"1"`
+	Cancelled int64 `json:"cancelled" example:"0"`
+	Error     int64 `json:"error" example:"0"`
 }
 
 // Cancelled is the answer to POST /execute/cancel/{id}.

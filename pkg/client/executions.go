@@ -129,7 +129,11 @@ type ListQuery struct {
 	Status []execution.Status
 	Engine string
 	Labels map[string]string
-	Since  time.Time
+	Since  time.Time // created at or after
+	Until  time.Time // created before
+	Worker string
+	Text   string // in id, command line, engine or labels
+	Counts bool   // also count all that are kept
 	Limit  int
 	Cursor string // NextCursor of the page before
 }
@@ -141,16 +145,21 @@ func (c *Client) List(ctx context.Context, q ListQuery) (*api.List, error) {
 	for _, status := range q.Status {
 		words = append(words, string(status))
 	}
-	for name, value := range map[string]string{"status": strings.Join(words, ","), "engine": q.Engine, "cursor": q.Cursor} {
+	for name, value := range map[string]string{"status": strings.Join(words, ","), "engine": q.Engine, "worker": q.Worker, "q": q.Text, "cursor": q.Cursor} {
 		if value != "" {
 			query.Set(name, value)
 		}
 	}
+	for name, t := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+		if !t.IsZero() {
+			query.Set(name, t.UTC().Format(execution.TimeFormat))
+		}
+	}
+	if q.Counts {
+		query.Set("counts", "true")
+	}
 	for key, value := range q.Labels {
 		query.Add("label", key+"="+value)
-	}
-	if !q.Since.IsZero() {
-		query.Set("since", q.Since.UTC().Format(execution.TimeFormat))
 	}
 	if q.Limit > 0 {
 		query.Set("limit", strconv.Itoa(q.Limit))

@@ -8,6 +8,9 @@ type ListQuery struct {
 	Engine string            // Spec.Name: an engine, or a command
 	Labels map[string]string // all must match
 	Since  time.Time         // created at or after
+	Until  time.Time         // created before
+	Worker string            // that runs or ran the newest attempt
+	Text   string            // in id, command line, engine or labels, whatever its case
 	Limit  int
 	Cursor string // ListPage.Next of the page before; opaque
 }
@@ -16,6 +19,9 @@ type ListQuery struct {
 type ListPage struct {
 	Records []*Record
 	Next    string // "" on the last page
+	// Short says that the page is not full because enough was looked at: there may
+	// be more at Next, or nothing.
+	Short bool
 }
 
 // QueueStats describes the lines at one moment.

@@ -21,7 +21,7 @@ func TestOnlyThoseWithATokenMayAsk(t *testing.T) {
 	w := newWorld(t)
 	id := w.begin()
 	for _, route := range []string{
-		"POST /execute/start", "POST /execute", "GET /execute", "POST /agent/run", "GET /execute/list", "GET /engines", "GET /version", "GET /metrics",
+		"POST /execute/start", "POST /execute", "GET /execute", "POST /agent/run", "GET /execute/list", "GET /engines", "GET /workers", "GET /version", "GET /metrics",
 		"GET /execute/status/%s", "GET /execute/output/%s", "GET /execute/stream/%s", "GET /outputs/%s", "GET /outputs/%s/a/b", "POST /execute/cancel/%s", "POST /execute/stream-token/%s",
 	} {
 		method, path, _ := strings.Cut(route, " ")
@@ -62,7 +62,7 @@ func TestAStreamTokenReadsOneExecutionAndNothingElse(t *testing.T) {
 			t.Errorf("%s: %d", path, res.StatusCode)
 		}
 	}
-	for _, route := range []string{"POST /execute/cancel/" + id, "POST /execute/stream-token/" + id, "GET /execute/list", "GET /engines"} {
+	for _, route := range []string{"POST /execute/cancel/" + id, "POST /execute/stream-token/" + id, "GET /execute/list", "GET /engines", "GET /workers"} {
 		method, path, _ := strings.Cut(route, " ")
 		if p, _ := w.problem(401, method, path+query, "", "Authorization", ""); !strings.Contains(p.Detail, "only reads") {
 			t.Errorf("%s: %s", route, p.Detail)

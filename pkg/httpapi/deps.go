@@ -22,6 +22,7 @@ type Records interface {
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 	Position(ctx context.Context, rec *execution.Record) (int, error)
 	List(ctx context.Context, q execution.ListQuery) (execution.ListPage, error)
+	Counts(ctx context.Context) (map[execution.Status]int64, error)
 	StatsByQueue(ctx context.Context) (execution.QueueStats, error)
 	Workers(ctx context.Context) ([]execution.Worker, error)
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type store struct {
 	lines execution.QueueStats
 
 	workers []execution.Worker
+	short   bool // a list finds nothing and says that it goes on
 }
 
 func newStore() *store {
@@ -142,6 +144,9 @@ func (s *store) List(_ context.Context, q execution.ListQuery) (page execution.L
 	if s.fail != nil {
 		return page, s.fail
 	}
+	if s.short {
+		return execution.ListPage{Next: "1", Short: true}, nil
+	}
 	skip := 0
 	if q.Cursor != "" {
 		if skip, err = strconv.Atoi(q.Cursor); err != nil {
@@ -169,7 +174,19 @@ func listed(rec *execution.Record, q execution.ListQuery) bool {
 		}
 	}
 	return (len(q.Status) == 0 || slices.Contains(q.Status, rec.Status)) &&
-		(q.Engine == "" || q.Engine == rec.Spec.Name()) && !rec.CreatedAt.Before(q.Since)
+		(q.Engine == "" || q.Engine == rec.Spec.Name()) && (q.Worker == "" || q.Worker == rec.Worker) &&
+		strings.Contains(strings.Join(rec.Spec.Args, " "), q.Text) &&
+		!rec.CreatedAt.Before(q.Since) && (q.Until.IsZero() || rec.CreatedAt.Before(q.Until))
+}
+
+func (s *store) Counts(context.Context) (map[execution.Status]int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[execution.Status]int64{}
+	for _, rec := range s.recs {
+		n[rec.Status]++
+	}
+	return n, s.fail
 }
 
 func (s *store) StatsByQueue(context.Context) (execution.QueueStats, error) {

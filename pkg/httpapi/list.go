@@ -18,6 +18,10 @@ type listInput struct {
 	Engine string   `query:"engine" doc:"Only this engine, or this command" example:"agent"`
 	Label  []string `query:"label,explode" doc:"Only with this label: key:value or key=value; may be repeated" example:"[\"team:research\"]"`
 	Since  string   `query:"since" doc:"Only those created at or after this instant, RFC 3339" example:"2025-01-07T00:00:00Z"`
+	Until  string   `query:"until" doc:"Only those created before this instant, RFC 3339" example:"2025-01-08T00:00:00Z"`
+	Worker string   `query:"worker" doc:"Only those whose newest attempt this worker runs or ran" example:"worker-1"`
+	Text   string   `query:"q" maxLength:"200" doc:"Only with this text in id, command line, engine or labels, whatever its case. One answer looks at about 2000 executions: see scanned_to" example:"report"`
+	Counts bool     `query:"counts" doc:"Also count all that are kept, by status"`
 	Limit  string   `query:"limit" doc:"At most this many, 1 to 200; 50 if not given" example:"50"`
 	Cursor string   `query:"cursor" doc:"next_cursor of the page before"`
 }
@@ -58,6 +62,14 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 		}
 		out.Body.Executions = append(out.Body.Executions, e)
 	}
+	if in.Counts {
+		if out.Body.Counts, err = s.counts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if page.Short {
+		out.Body.ScannedTo = &page.Next
+	}
 	if page.Next != "" {
 		out.Body.NextCursor = &page.Next
 		out.Link = "<" + in.next(page.Next) + `>; rel="next"`
@@ -65,9 +77,18 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	return out, nil
 }
 
+func (s *Server) counts(ctx context.Context) (*api.Counts, error) {
+	n, err := s.Records.Counts(ctx)
+	return &api.Counts{
+		Queued: n[execution.Queued], Running: n[execution.Running],
+		Completed: n[execution.Completed], Failed: n[execution.Failed], Timeout: n[execution.Timeout],
+		Cancelled: n[execution.Cancelled], Error: n[execution.Errored],
+	}, err
+}
+
 func (in *listInput) query() (q execution.ListQuery, err error) {
 	var problems []error
-	q.Engine, q.Cursor = in.Engine, in.Cursor
+	q.Engine, q.Worker, q.Text, q.Cursor = in.Engine, in.Worker, in.Text, in.Cursor
 	if q.Limit, err = number("limit", in.Limit, 1, maxList, defaultList); err != nil {
 		problems = append(problems, err)
 	}
@@ -78,10 +99,11 @@ func (in *listInput) query() (q execution.ListQuery, err error) {
 		}
 		q.Status = append(q.Status, status)
 	}
-	if in.Since != "" {
-		if q.Since, err = time.Parse(time.RFC3339, in.Since); err != nil {
-			problems = append(problems, execution.InvalidField("since", "must be an instant such as 2025-01-07T19:11:13Z (RFC 3339)"))
-		}
+	if q.Since, err = instant("since", in.Since); err != nil {
+		problems = append(problems, err)
+	}
+	if q.Until, err = instant("until", in.Until); err != nil {
+		problems = append(problems, err)
 	}
 	for _, label := range in.Label {
 		i := strings.IndexAny(label, ":=")
@@ -100,10 +122,21 @@ func (in *listInput) query() (q execution.ListQuery, err error) {
 	return q, mergeInvalid(problems...)
 }
 
+// instant reads an instant from a query; the zero time where there is none.
+func instant(name, value string) (t time.Time, err error) {
+	if value == "" {
+		return t, nil
+	}
+	if t, err = time.Parse(time.RFC3339, value); err != nil {
+		return t, execution.InvalidField(name, "must be an instant such as 2025-01-07T19:11:13Z (RFC 3339)")
+	}
+	return t, nil
+}
+
 // next is the path of the next page: the same filters with another cursor.
 func (in *listInput) next(cursor string) string {
 	v := url.Values{"cursor": {cursor}, "label": in.Label}
-	for name, value := range map[string]string{"status": in.Status, "engine": in.Engine, "since": in.Since, "limit": in.Limit} {
+	for name, value := range map[string]string{"status": in.Status, "engine": in.Engine, "since": in.Since, "until": in.Until, "worker": in.Worker, "q": in.Text, "limit": in.Limit} {
 		if value != "" {
 			v.Set(name, value)
 		}

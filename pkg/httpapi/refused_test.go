@@ -122,6 +122,8 @@ func TestARequestOfAWrongFormIsAProblemToo(t *testing.T) {
 		{"bad tail", "GET", "/execute/output/" + string(id) + "?format=text&tail=x", "", nil, 422, "invalid", "tail"},
 		{"bad follow", "GET", "/execute/output/" + string(id) + "?follow=maybe", "", nil, 422, "invalid", "follow"},
 		{"bad list limit", "GET", "/execute/list?limit=201", "", nil, 422, "invalid", "1 to 200"},
+		{"bad list until", "GET", "/execute/list?until=noon", "", nil, 422, "invalid", "RFC 3339"},
+		{"a search for too much", "GET", "/execute/list?q=" + strings.Repeat("x", 201), "", nil, 422, "invalid", "200"},
 		{"bad list status", "GET", "/execute/list?status=done", "", nil, 422, "invalid", "queued"},
 		{"bad since", "GET", "/execute/list?since=yesterday", "", nil, 422, "invalid", "RFC 3339"},
 		{"bad label", "GET", "/execute/list?label=team", "", nil, 422, "invalid", "key:value"},

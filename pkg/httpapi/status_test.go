@@ -3,10 +3,12 @@ package httpapi_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/api"
+	"github.com/longhaul/longhaul/pkg/client"
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
@@ -154,7 +156,7 @@ func TestAListIsNewestFirstPagedAndFiltered(t *testing.T) {
 	w := newWorld(t)
 	var ids []execution.ID
 	for _, body := range []string{
-		`{"command":"python","labels":{"team":"a"}}`, `{"engine":"agent","labels":{"team":"b"}}`, `{"command":"python","labels":{"team":"b"}}`,
+		`{"command":"python","args":["report"],"labels":{"team":"a"}}`, `{"engine":"agent","labels":{"team":"b"}}`, `{"command":"python","labels":{"team":"b"}}`,
 	} {
 		started, _ := call[api.Started](w, 202, "POST", "/execute/start", body)
 		ids = append(ids, started.ID)
@@ -173,11 +175,41 @@ func TestAListIsNewestFirstPagedAndFiltered(t *testing.T) {
 	}
 	for query, want := range map[string]int{ // of two values of one label the last counts
 		"status=running": 1, "status=queued,running": 3, "engine=agent": 1, "label=team:b": 2, "label=team%3Db": 2,
-		"since=2999-01-01T00:00:00Z": 0, "since=2000-01-01T00:00:00Z": 3,
+		"since=2999-01-01T00:00:00Z": 0, "since=2000-01-01T00:00:00Z": 3, "until=2999-01-01T00:00:00Z": 3, "until=2000-01-01T00:00:00Z": 0,
+		"worker=worker-1": 1, "worker=worker-2": 0, "q=report": 1, "q=nothing": 0,
 	} {
 		if got, _ := call[api.List](w, 200, "GET", "/execute/list?"+query, ""); len(got.Executions) != want {
 			t.Errorf("%s finds %d, want %d", query, len(got.Executions), want)
 		}
+	}
+}
+
+func TestAListCountsAllThatIsKeptWhenAsked(t *testing.T) {
+	w := newWorld(t)
+	w.run("x")
+	w.store.start(w.begin())
+	w.begin()
+	q := client.ListQuery{Status: []execution.Status{execution.Failed}, Counts: true, Until: time.Now().Add(time.Hour), Worker: "w", Text: "x y", Since: time.Now().Add(-time.Hour)}
+	got, err := w.client().List(t.Context(), q)
+	if want := (api.Counts{Queued: 1, Running: 1, Completed: 1}); err != nil || len(got.Executions) != 0 || got.Counts == nil || *got.Counts != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, _ := call[api.List](w, 200, "GET", "/execute/list", ""); got.Counts != nil || got.ScannedTo != nil {
+		t.Errorf("nobody asked for %+v", got)
+	}
+}
+
+func TestASearchThatEndedEarlySaysHowFarItCame(t *testing.T) {
+	w := newWorld(t)
+	w.begin()
+	w.begin()
+	w.store.short = true
+	got, header := call[api.List](w, 200, "GET", "/execute/list?q=a+b&limit=1&until=2999-01-01T00:00:00Z&worker=", "")
+	if got.ScannedTo == nil || got.NextCursor == nil || *got.ScannedTo != *got.NextCursor {
+		t.Errorf("%+v", got)
+	}
+	if link := header.Get("Link"); !strings.Contains(link, "q=a+b") || !strings.Contains(link, "until=2999") {
+		t.Errorf("the next page would be another search: %s", link)
 	}
 }
 

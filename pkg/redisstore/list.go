@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,6 +18,9 @@ import (
 // listScan bounds the records that one page may look at, so that a filter that
 // matches little cannot read all of Redis; the page then ends early, with a cursor.
 const listScan = 2000
+
+// listStep is how many are read at once where a filter may match few.
+const listStep = 250
 
 // List returns executions, newest first. It walks the index that fits the
 // query best (label, then name, then status) over all partitions and checks
@@ -33,9 +37,16 @@ func (s *Store) List(ctx context.Context, q execution.ListQuery) (execution.List
 	if q.Limit <= 0 {
 		q.Limit = 50
 	}
+	if !q.Until.IsZero() {
+		from = later(from, place{created: millis(q.Until) - 1, id: top.id})
+	}
+	step := q.Limit
+	if q.Text = strings.ToLower(q.Text); q.Text != "" || q.Worker != "" {
+		step = max(step, listStep)
+	}
 	var page execution.ListPage
 	for seen := 0; ; {
-		ids, err := s.walk(ctx, indexes(q), from, q)
+		ids, err := s.walk(ctx, indexes(q), from, q.Since, step)
 		if err != nil {
 			return execution.ListPage{}, err
 		}
@@ -49,17 +60,17 @@ func (s *Store) List(ctx context.Context, q execution.ListQuery) (execution.List
 				continue
 			}
 			if page.Records = append(page.Records, r); len(page.Records) == q.Limit {
-				if i+1 < len(ids) || len(ids) > q.Limit {
+				if i+1 < len(ids) || len(ids) > step {
 					page.Next = from.String()
 				}
 				return page, nil
 			}
 		}
-		if seen += len(ids); len(ids) <= q.Limit {
+		if seen += len(ids); len(ids) <= step {
 			return page, nil
 		}
 		if seen >= listScan {
-			page.Next = from.String()
+			page.Next, page.Short = from.String(), true
 			return page, nil
 		}
 	}
@@ -108,15 +119,15 @@ func indexes(q execution.ListQuery) (names []any) {
 	return names
 }
 
-// walk merges the indexes of all partitions and returns up to Limit+1 ids older than from.
-func (s *Store) walk(ctx context.Context, names []any, from place, q execution.ListQuery) ([]place, error) {
+// walk merges the indexes of all partitions and returns up to step+1 ids older than from.
+func (s *Store) walk(ctx context.Context, names []any, from place, since time.Time, step int) ([]place, error) {
 	low := "-inf"
-	if !q.Since.IsZero() {
-		low = strconv.FormatInt(millis(q.Since), 10)
+	if !since.IsZero() {
+		low = strconv.FormatInt(millis(since), 10)
 	}
 	var calls []call
 	for _, p := range s.prefixes() {
-		calls = append(calls, call{[]string{doneKey(p)}, append([]any{p, from.created, low, q.Limit + 1}, names...)})
+		calls = append(calls, call{[]string{doneKey(p)}, append([]any{p, from.created, low, step + 1}, names...)})
 	}
 	var all []place
 	for _, answer := range s.runAll(ctx, walkScript, calls) {
@@ -130,7 +141,7 @@ func (s *Store) walk(ctx context.Context, names []any, from place, q execution.L
 	}
 	slices.SortFunc(all, comparePlaces)
 	all = slices.CompactFunc(all, func(a, b place) bool { return a.id == b.id })
-	return all[:min(len(all), q.Limit+1)], nil
+	return all[:min(len(all), step+1)], nil
 }
 
 // placesIn reads lists of member, score, member, score, ... and leaves out what is before from.
@@ -152,6 +163,14 @@ func placesIn(lists any, folded bool, from place) (found []place) {
 // comparePlaces puts the newest first.
 func comparePlaces(a, b place) int {
 	return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.id, a.id))
+}
+
+// later is the one of two places that stands further down a list.
+func later(a, b place) place {
+	if comparePlaces(a, b) > 0 {
+		return a
+	}
+	return b
 }
 
 // listFields are all of a record but its result, which may be a mebibyte and
@@ -230,10 +249,22 @@ func matches(r *execution.Record, q execution.ListQuery) bool {
 	if q.Engine != "" && r.Spec.Name() != q.Engine {
 		return false
 	}
+	if q.Worker != "" && r.Worker != q.Worker {
+		return false
+	}
 	for k, v := range q.Labels {
 		if r.Spec.Labels[k] != v {
 			return false
 		}
 	}
-	return true
+	return q.Text == "" || strings.Contains(searched(r), q.Text)
+}
+
+// searched is what a search looks at, in lower case.
+func searched(r *execution.Record) string {
+	lines := []string{string(r.ID), r.Spec.Name() + " " + strings.Join(r.Spec.Args, " ")}
+	for k, v := range r.Spec.Labels {
+		lines = append(lines, k+"="+v)
+	}
+	return strings.ToLower(strings.Join(lines, "\n"))
 }

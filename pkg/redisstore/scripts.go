@@ -66,6 +66,9 @@ var tickLua string
 //go:embed lua/stats.lua
 var statsLua string
 
+//go:embed lua/counts.lua
+var countsLua string
+
 //go:embed lua/take.lua
 var takeLua string
 
@@ -88,6 +91,7 @@ var (
 	takeScript       = redis.NewScript(takeLua)
 	walkScript       = redis.NewScript(walkLua)
 	dueScript        = redis.NewScript(dueLua)
+	countsScript     = redis.NewScript(countsLua)
 )
 
 // run calls a script that begins with common.lua and answers with a list of strings.

@@ -45,3 +45,22 @@ func (s *Store) stats(ctx context.Context, byQueue bool) (execution.QueueStats, 
 	}
 	return st, nil
 }
+
+// Counts tells how many executions of each status are kept, folded or not. It
+// costs Redis a look at one number for each hundred that are folded.
+func (s *Store) Counts(ctx context.Context) (map[execution.Status]int64, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
+	counts := make(map[execution.Status]int64, len(execution.Statuses))
+	for _, p := range s.prefixes() {
+		n, err := countsScript.Run(ctx, s.rdb, []string{runKey(p)}, append([]any{p}, indexes(execution.ListQuery{})...)...).Int64Slice()
+		if err != nil {
+			return nil, wrap("count executions", err)
+		}
+		for i, status := range execution.Statuses {
+			counts[status] += n[i]
+		}
+	}
+	return counts, nil
+}
