@@ -31,6 +31,7 @@ type dependency struct {
 	name       string
 	gone, back string        // the lines of the log
 	every      time.Duration // between two looks
+	again      time.Duration // the same while it is wrong; 0: every
 	limit      time.Duration // of one look
 	required   bool          // without it this process does none of its work
 	detail     string        // what everyone may know of an error that says nothing for everyone; the log has the rest
@@ -52,12 +53,13 @@ func (h *health) add(d dependency) *dependency {
 	return &d
 }
 
-// addRedis: a look each second is one command, and soon enough for a probe. Two
-// seconds without an answer are a failure, before a probe's own patience ends.
+// addRedis: a look is one command, and whoever meets an error meanwhile asks for
+// one at once. Two seconds without an answer are a failure, before a probe's own
+// patience ends.
 func (h *health) addRedis(store *redisstore.Store) *dependency {
 	return h.add(dependency{
 		name: "redis", gone: "Redis cannot be used", back: "Redis can be used again",
-		every: time.Second, limit: 2 * time.Second, required: true, detail: "not reachable",
+		every: 5 * time.Second, again: time.Second, limit: 2 * time.Second, required: true, detail: "not reachable",
 		look: func(ctx context.Context) error {
 			if err := store.Ready(ctx); err != nil {
 				return err
@@ -111,10 +113,14 @@ func (h *health) watch(ctx context.Context, d *dependency) {
 			return // the error, if any, is our own end
 		}
 		h.found(d, err, began)
+		wait := d.every
+		if err != nil && d.again > 0 {
+			wait = d.again
+		}
 		select {
 		case <-ctx.Done():
 		case <-d.sooner:
-		case <-time.After(d.every):
+		case <-time.After(wait):
 		}
 	}
 }

@@ -46,7 +46,12 @@ type taker struct {
 	stop   func()
 	looked time.Time // only Asynq's one goroutine that takes tasks comes here
 
+	// Only Asynq's one goroutine that forwards tasks comes here.
+	delayed   bool // some task of these queues has a delay
+	delayedAt time.Time
+
 	mu    sync.Mutex // guards the fields below
+	quiet time.Time  // when a look found nothing at all, not even tasks with a delay
 	news  chan struct{}
 	maybe map[string]bool // queues that may hold a task
 	used  int             // handlers that have not given their slot back
@@ -130,16 +135,51 @@ func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // forward lets the script run when there is something for it. No task of ours is
 // ever in the set of those to be retried.
 func (t *taker) forward(ctx context.Context, set string, next redis.ProcessHook, cmd redis.Cmder) error {
-	if strings.HasSuffix(set, ":scheduled") {
-		n, err := t.rdb.Exists(ctx, set).Result()
-		if err != nil || n > 0 {
-			return next(ctx, cmd)
-		}
+	if strings.HasSuffix(set, ":scheduled") && t.anyDelayed(ctx) {
+		return next(ctx, cmd)
 	}
 	if c, ok := cmd.(*redis.Cmd); ok {
 		c.SetVal(int64(0))
 	}
 	return nil
+}
+
+// anyDelayed asks once for all queues, which Asynq goes through one after the
+// other, and not at all where an idle worker's look has just seen it.
+func (t *taker) anyDelayed(ctx context.Context) bool {
+	t.mu.Lock()
+	quiet := t.quiet
+	t.mu.Unlock()
+	if time.Since(quiet) <= idlePoll {
+		return false
+	}
+	if time.Since(t.delayedAt) > idlePoll/2 {
+		n, err := t.exist(ctx, "scheduled")
+		t.delayed, t.delayedAt = n > 0 || err != nil, time.Now()
+	}
+	return t.delayed
+}
+
+// exist counts such keys of the queues: with one command, but in a cluster,
+// where each queue may be on a node of its own.
+func (t *taker) exist(ctx context.Context, kinds ...string) (n int64, err error) {
+	var keys []string
+	for _, name := range t.queues {
+		for _, kind := range kinds {
+			keys = append(keys, "asynq:{"+name+"}:"+kind)
+		}
+	}
+	if _, apart := t.rdb.(*redis.ClusterClient); !apart {
+		return t.rdb.Exists(ctx, keys...).Result()
+	}
+	for _, key := range keys {
+		one, err := t.rdb.Exists(ctx, key).Result()
+		if err != nil {
+			return n, err
+		}
+		n += one
+	}
+	return n, nil
 }
 
 // await returns when a task may be taken, or with false when the server stops.
@@ -195,12 +235,23 @@ func (t *taker) ready() (bool, <-chan struct{}) {
 func (t *taker) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
+	begun := time.Now()
+	n, err := t.exist(ctx, "pending", "scheduled")
+	if err != nil {
+		return // health tells of it
+	}
+	if n == 0 {
+		t.mu.Lock()
+		t.quiet = begun
+		t.mu.Unlock()
+		return
+	}
 	pipe := t.rdb.Pipeline()
 	lengths := make([]*redis.IntCmd, len(t.queues))
 	for i, name := range t.queues {
 		lengths[i] = pipe.LLen(ctx, "asynq:{"+name+"}:pending")
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error, and health tells of it
+	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, name := range t.queues {
 		if n, err := lengths[i].Result(); err == nil && n > 0 {
 			t.wake(name)

@@ -44,24 +44,40 @@ func (s *Store) Renew(ctx context.Context, leases []execution.Lease) ([]Renewal,
 	return answers, nil
 }
 
+// Tick is one step of the logical clock of leases.
+type Tick struct {
+	Mine bool  // this call made it, and its caller does the second's reaping
+	N    int64 // steps since ever
+	// What there may be to reap: something that runs, that waits in line and
+	// wants to do so for a limited time only, and that waits in line at all.
+	Running, Impatient, Waiting bool
+}
+
 // Tick moves the logical clock of every partition on, at most once a second
-// over all callers, and reports whether this call was the one: that caller does
-// the second's reaping. The clock stands still while nobody reaches Redis, so an
+// over all callers. The clock stands still while nobody reaches Redis, so an
 // outage, however long, makes no lease run out.
-func (s *Store) Tick(ctx context.Context) (mine bool, err error) {
+func (s *Store) Tick(ctx context.Context) (t Tick, err error) {
 	if err := s.ensure(ctx); err != nil {
-		return false, err
+		return t, err
 	}
 	for k, p := range s.prefixes() {
-		res, err := tickScript.Run(ctx, s.rdb, []string{tickKey(p)}).Int64Slice()
+		keys := []string{tickKey(p), runKey(p), lateKey(p)}
+		for _, q := range execution.Queues {
+			keys = append(keys, queueKey(p, q))
+		}
+		res, err := tickScript.Run(ctx, s.rdb, keys, t.Mine).Int64Slice()
 		if err != nil {
-			return false, wrap("tick", err)
+			return Tick{}, wrap("tick", err)
 		}
 		if k == 0 {
-			mine = res[0] == 1
+			t.Mine, t.N = res[0] == 1, res[1]
 		}
+		if !t.Mine {
+			return t, nil // whoever moved the first partition's moves the others'
+		}
+		t.Running, t.Impatient, t.Waiting = t.Running || res[2] == 1, t.Impatient || res[3] == 1, t.Waiting || res[4] == 1
 	}
-	return mine, nil
+	return t, nil
 }
 
 // Lost lists up to limit running executions whose lease has run out, with the

@@ -452,11 +452,11 @@ func TestALeaseIsLostByTicksAndNotByTime(t *testing.T) {
 		t.Fatalf("lost at once: %v, %v", lost, err)
 	}
 	for ticks := 0; ticks < 2; {
-		mine, err := st.Tick(t.Context())
+		tick, err := st.Tick(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if mine {
+		if tick.Mine {
 			ticks++
 		}
 	}

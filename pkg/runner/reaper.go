@@ -18,7 +18,7 @@ import (
 // Ledger is what the Reaper looks through: redisstore.
 type Ledger interface {
 	Ready(ctx context.Context) error
-	Tick(ctx context.Context) (mine bool, err error)
+	Tick(ctx context.Context) (redisstore.Tick, error)
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 	Lost(ctx context.Context, limit int) ([]execution.Lease, error)
 	Settle(ctx context.Context, l execution.Lease, s redisstore.Settlement) (dispatch int, err error)
@@ -56,6 +56,12 @@ type ReaperObserver interface {
 
 const (
 	reapEvery = time.Second
+	// standByEvery is how often a replica comes that was not the one to move the
+	// clock: should that one be gone, this many ticks are lost.
+	standByEvery = 2 * time.Second
+	// slowTicks lie between two looks at what can wait: retention, and what
+	// becomes of logs and records minutes after the end.
+	slowTicks = 10
 	// reapMost bounds one round of each duty, so that a flood of one never keeps
 	// the others waiting.
 	reapMost = 100
@@ -68,9 +74,6 @@ const (
 	// headOfLine is how deep each queue is looked at: a lost task reaches it
 	// however long the line.
 	headOfLine = 50
-	// A round of retention takes page after page for so long, while there is
-	// more; then whoever has the next second goes on.
-	cleanFor = reapEvery
 	// cleanAtOnce is for stores of files, where each waits for a bucket most of
 	// the time; to Redis it is eight clients more, each with one command at a time.
 	cleanAtOnce = 8
@@ -111,39 +114,65 @@ func (p *Reaper) Run(ctx context.Context) error {
 	cleaning.Go(func() { p.keep(ctx, "retention", p.clean, p.expired) })
 	cleaning.Go(func() { p.keep(ctx, "logs of ended executions", p.tidying, p.tidy) })
 	cleaning.Go(func() { p.keep(ctx, "records of ended executions", p.folding, p.fold) })
-	ticker := time.NewTicker(reapEvery)
+	every := reapEvery
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			if err := p.round(ctx); err != nil && ctx.Err() == nil {
-				p.log.WarnContext(ctx, "reaper", "error", err)
-			}
+		}
+		next, err := p.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "reaper", "error", err)
+		}
+		if next != every { // else its beat stays, however long the round took
+			every = next
+			ticker.Reset(every)
 		}
 	}
 }
 
-func (p *Reaper) round(ctx context.Context) error {
+// round does one second's work, if it is this replica's, and says when the next is.
+func (p *Reaper) round(ctx context.Context) (next time.Duration, err error) {
 	if err := p.ledger.Ready(ctx); err != nil {
-		return err
+		return reapEvery, err
 	}
-	mine, err := p.ledger.Tick(ctx)
+	tick, err := p.ledger.Tick(ctx)
 	if err != nil {
-		return err
+		return reapEvery, err
 	}
 	p.tell.Round()
-	if !mine {
-		return nil
+	if !tick.Mine {
+		return standByEvery, nil
 	}
+	if tick.N%slowTicks == 0 {
+		p.startSlow()
+	}
+	var failed []error
+	if tick.Running {
+		failed = append(failed, p.lost(ctx))
+	}
+	if tick.Impatient {
+		failed = append(failed, p.overdue(ctx))
+	}
+	if tick.Waiting {
+		failed = append(failed, p.missing(ctx))
+	} else {
+		clear(p.active)
+	}
+	return reapEvery, errors.Join(failed...)
+}
+
+// startSlow asks for a round of each slow duty.
+func (p *Reaper) startSlow() {
 	for _, rounds := range []chan struct{}{p.clean, p.tidying, p.folding} {
 		select {
 		case rounds <- struct{}{}:
 		default: // the last round of it still goes on
 		}
 	}
-	return errors.Join(p.lost(ctx), p.overdue(ctx), p.missing(ctx))
 }
 
 // each does one thing for many and goes on past those that fail.
@@ -311,11 +340,11 @@ func (p *Reaper) keep(ctx context.Context, what string, rounds <-chan struct{}, 
 	}
 }
 
-// whileMore goes on with a slow duty for as long as one round may take.
-func whileMore(step func() (more bool, err error)) error {
-	for begun := time.Now(); ; {
+// whileMore goes on with a slow duty while there is something to do.
+func whileMore(ctx context.Context, step func() (more bool, err error)) error {
+	for {
 		more, err := step()
-		if err != nil || !more || time.Since(begun) >= cleanFor {
+		if err != nil || !more || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -324,7 +353,7 @@ func whileMore(step func() (more bool, err error)) error {
 // expired takes out executions whose retention is over, a page after the other.
 // What fails is tried again in the next round.
 func (p *Reaper) expired(ctx context.Context) error {
-	return whileMore(func() (more bool, err error) {
+	return whileMore(ctx, func() (more bool, err error) {
 		ids, err := p.ledger.Expired(ctx, reapMost)
 		if err != nil {
 			return false, err
@@ -385,10 +414,10 @@ func (p *Reaper) discard(ctx context.Context, id execution.ID) error {
 // fold gives what ended a while ago its small form. It waits for Redis alone, but
 // after an update there may be a week's worth to do.
 func (p *Reaper) fold(ctx context.Context) error {
-	return whileMore(func() (bool, error) { return p.ledger.Fold(ctx) })
+	return whileMore(ctx, func() (bool, error) { return p.ledger.Fold(ctx) })
 }
 
 // tidy packs and moves the logs of what has ended.
 func (p *Reaper) tidy(ctx context.Context) error {
-	return whileMore(func() (bool, error) { return p.ledger.Tidy(ctx) })
+	return whileMore(ctx, func() (bool, error) { return p.ledger.Tidy(ctx) })
 }

@@ -437,9 +437,9 @@ func TestAFencedAttemptIsKilledAndWritesNothingMore(t *testing.T) {
 	w.awaitLog(id, "line 3")
 	// Another worker's claim, as after a lease that ran out.
 	for ticks := 0; ticks <= 3; {
-		if mine, err := w.store.Tick(t.Context()); err != nil {
+		if tick, err := w.store.Tick(t.Context()); err != nil {
 			t.Fatal(err)
-		} else if mine {
+		} else if tick.Mine {
 			ticks++
 		}
 		w.steal(id)
