@@ -25,6 +25,10 @@ build: build-api build-worker build-longhaul ## Build bin/api, bin/worker and bi
 build-%:
 	@CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/$* ./cmd/$*
 
+.PHONY: monitoring
+monitoring: ## Build bin/monitoring, Asynq's dashboard for operators (a module of its own)
+	@cd monitoring && CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o ../bin/monitoring .
+
 .PHONY: test
 test: redis python chromium ## Run every test, with the race detector (PKGS=./pkg/...: some of them)
 	@$(call loud,docker info,the tests on containers: Docker does not answer)
@@ -43,11 +47,12 @@ console-types: ## Check the console's scripts against types made from the OpenAP
 	go test -tags $(TAGS) -count 1 -run 'TypeCheck|TheScriptsAgree' ./test/console
 
 .PHONY: images
-images: ## Build the images longhaul-api and longhaul-worker with Docker
+images: ## Build the images longhaul-api, longhaul-worker and longhaul-monitoring with Docker
 	@bash test/container/standin/images.sh base
 	docker build -f Dockerfile.api -t longhaul-api --build-arg VERSION=$(VERSION) .
 	docker build -f Dockerfile.worker -t longhaul-worker --build-arg VERSION=$(VERSION) \
 	  --build-arg REQUIREMENTS=$$(bash test/container/standin/images.sh requirements) .
+	docker build -f Dockerfile.monitoring -t longhaul-monitoring --build-arg VERSION=$(VERSION) .
 
 .PHONY: compose-test
 compose-test: images ## Start docker-compose.yml and try it: main job, a dead worker, a roll of the API, more workers
@@ -57,6 +62,11 @@ compose-test: images ## Start docker-compose.yml and try it: main job, a dead wo
 .PHONY: test-manifests
 test-manifests: ## Check deploy/kubernetes against Kubernetes' own types (a module of its own)
 	cd test/kubernetes && go test ./...
+
+.PHONY: test-monitoring
+test-monitoring: redis chromium ## Test the dashboard in a real browser, on a real system (a module of its own)
+	@$(call loud,command -v chromium,the tests of the dashboard in a browser: chromium is missing (apt-get install chromium))
+	cd monitoring && go test -tags $(TAGS) -timeout 10m .
 
 # Most of each fault's test is waiting, so two cores bear a few at once. Built as make build does,
 # and run in its own folder, where go test does not hide what tells of skips.
@@ -72,9 +82,10 @@ chaos: redis ## Mix all faults at random (DURATION=60s SEED=...) and check the w
 
 .PHONY: lint
 lint: $(LINT) ## Check format, style, and who may import whom
-	@test -z "$$(gofmt -l cmd pkg test bench)" || { echo "not formatted (make fmt):"; gofmt -l cmd pkg test bench; exit 1; }
+	@test -z "$$(gofmt -l cmd pkg test bench monitoring)" || { echo "not formatted (make fmt):"; gofmt -l cmd pkg test bench monitoring; exit 1; }
 	@go mod verify >/dev/null
 	$(LINT) run ./...
+	cd monitoring && $(LINT) run ./...
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the Go code
@@ -120,6 +131,10 @@ endef
 .PHONY: redis
 redis:
 	$(call need,redis-server,redis-server)
+
+.PHONY: chromium
+chromium:
+	$(call need,chromium,chromium)
 
 .PHONY: python
 python:

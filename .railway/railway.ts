@@ -50,7 +50,7 @@ export default defineRailway(() => {
       API_TOKENS: preserve(), // openssl rand -hex 16
       ...keep(
         "STREAM_TOKEN_SECRET", "CORS_ORIGINS", "MAX_QUEUE_SIZE", "MAX_REQUEST_BYTES", "IDEMPOTENCY_TTL", "MAX_SSE_DURATION", "SSE_RESPONSE_LIMIT",
-        "SSE_KEEPALIVE_INTERVAL",
+        "SSE_KEEPALIVE_INTERVAL", "MONITORING_URL",
       ),
     },
   });
@@ -79,5 +79,18 @@ export default defineRailway(() => {
     },
   });
 
-  return project("longhaul", { resources: [db, outputs, api, worker] });
+  // Asynq's dashboard for operators. Leave it out of the resources below if you want none.
+  const monitoring = service("monitoring", {
+    source: github(repo),
+    build: { builder: "DOCKERFILE", dockerfilePath: "Dockerfile.monitoring" },
+    deploy: { healthcheckPath: "/health", healthcheckTimeout: 300, restartPolicyType: "ALWAYS" },
+    replicas: 1,
+    env: {
+      REDIS_URL: db.env.REDIS_URL,
+      OPERATOR_TOKENS: preserve(), // openssl rand -hex 16
+      ...keep("MONITORING_ACTIONS", "LONGHAUL_URL", "LONGHAUL_TOKEN", "LOG_LEVEL"),
+    },
+  });
+
+  return project("longhaul", { resources: [db, outputs, api, worker, monitoring] });
 });

@@ -16,11 +16,13 @@ import (
 // Role is what a binary does. A setting that its role does not use is not read.
 type Role uint8
 
-// The roles. Dev is API and worker in one process on one machine.
+// The roles. Dev is API and worker in one process on one machine; Monitoring is
+// Asynq's dashboard, a program of its own.
 const (
 	API Role = 1 << iota
 	Worker
-	Dev = API | Worker | 1<<2
+	Dev        = API | Worker | 1<<2
+	Monitoring = Role(1 << 3)
 )
 
 // Config has every setting, typed and checked. docs/configuration.md explains them.
@@ -73,6 +75,13 @@ type Config struct {
 
 	WebhookSecret        string
 	WebhookAllowNetworks []netip.Prefix
+
+	// Asynq's dashboard.
+	MonitoringURL     string // where the API sends whoever looks for it
+	OperatorTokens    []string
+	MonitoringActions bool
+	LonghaulURL       string
+	LonghaulToken     string
 
 	LogLevel  slog.Level
 	LogFormat string // auto, json or text

@@ -51,7 +51,7 @@ func document() string {
 		if def == "" {
 			def = "`" + s.def + "`"
 		}
-		used := map[Role]string{API: "API", Worker: "worker", both: "both"}[s.roles]
+		used := map[Role]string{API: "API", Worker: "worker", both: "both", all: "all", Monitoring: "dashboard", API | Monitoring: "API, dashboard"}[s.roles]
 		doc := s.doc
 		if len(s.aliases) > 0 {
 			doc += " Also read from `" + strings.Join(s.aliases, "`, `") + "`."

@@ -178,6 +178,25 @@ func TestReplicasDeriveTheSameStreamSecretAndOthersDoNot(t *testing.T) {
 	}
 }
 
+func TestTheDashboardIsNeverOpenAndItsActionsNeedTheAPI(t *testing.T) {
+	elsewhere(t)
+	for want, lines := range map[string][]string{
+		"OPERATOR_TOKENS is missing":         {"HOST=127.0.0.1"},
+		"OPERATOR_TOKENS holds a token":      {"OPERATOR_TOKENS=short"},
+		"MONITORING_ACTIONS is on":           {"OPERATOR_TOKENS=0123456789abcdef", "MONITORING_ACTIONS=on", "LONGHAUL_URL=http://api:8080"},
+		"MONITORING_ACTIONS is \"yes\"":      {"OPERATOR_TOKENS=0123456789abcdef", "MONITORING_ACTIONS=yes"},
+		"LONGHAUL_URL is \"http://u:p@api\"": {"OPERATOR_TOKENS=0123456789abcdef", "LONGHAUL_URL=http://u:p@api"},
+	} {
+		if _, err := Load(env(lines...), Monitoring); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", lines, err)
+		}
+	}
+	c := load(t, Monitoring, "OPERATOR_TOKENS=0123456789abcdef", "MONITORING_ACTIONS=on", "LONGHAUL_URL=http://api:8080/", "LONGHAUL_TOKEN=x", "RAILWAY_ENVIRONMENT_ID=x")
+	if !c.MonitoringActions || c.LonghaulURL != "http://api:8080" || c.Port != 8080 || c.Warnings != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestPlatformsSetWhatTheySet(t *testing.T) {
 	elsewhere(t)
 	c := load(t, Worker, "RAILWAY_ENVIRONMENT_ID=x", "RAILWAY_DEPLOYMENT_DRAINING_SECONDS=60", "ARTIFACTS_URL=s3:///outputs",
@@ -213,7 +232,7 @@ func TestPlatformsSetWhatTheySet(t *testing.T) {
 
 func TestPrintShowsEverySettingAndNoSecret(t *testing.T) {
 	elsewhere(t)
-	c := load(t, API|Worker, "API_TOKENS=hushhushhushhush", "REDIS_URL=rediss://user:hu@sh:hush@host:6380/1?sentinel_password=hush&db=2", "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ARTIFACTS_SECRET_ACCESS_KEY=hush")
+	c := load(t, all, "API_TOKENS=hushhushhushhush", "OPERATOR_TOKENS=hushhushhushhush", "LONGHAUL_TOKEN=hushhush", "REDIS_URL=rediss://user:hu@sh:hush@host:6380/1?sentinel_password=hush&db=2", "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ARTIFACTS_SECRET_ACCESS_KEY=hush")
 	var b strings.Builder
 	if err := c.Print(&b); err != nil {
 		t.Fatal(err)

@@ -44,6 +44,18 @@ func origins(c *Config, s string) error {
 	return nil
 }
 
+// webAddress is a URL that a path can be put after.
+func webAddress(set func(*Config, string)) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		u, err := url.Parse(s)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("must be an http or https URL without a password or query")
+		}
+		set(c, strings.TrimSuffix(s, "/"))
+		return nil
+	}
+}
+
 var redisForm = regexp.MustCompile(`^(redis[a-z+-]*|unix)://.`)
 
 // redisURL leaves the parts to the package that connects: forms with several

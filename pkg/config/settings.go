@@ -24,13 +24,16 @@ type setting struct {
 // key is the setting's name in the file: any case, as viper takes it.
 func (s *setting) key() string { return strings.ToLower(s.name) }
 
-const both = API | Worker
+const (
+	both = API | Worker
+	all  = both | Monitoring
+)
 
 // settings is the table, in the order of docs and --print-config.
 var settings = []*setting{
 	{
-		name: "PORT", def: "8080", roles: API, example: "8080",
-		doc:   "The TCP port of the API.",
+		name: "PORT", def: "8080", roles: API | Monitoring, example: "8080",
+		doc:   "The TCP port of the API, or of Asynq's dashboard.",
 		parse: whole(1, 65535, func(c *Config, n int64) { c.Port = int(n) }),
 	},
 	{
@@ -39,8 +42,8 @@ var settings = []*setting{
 		parse: whole(1, 65535, func(c *Config, n int64) { c.WorkerPort = int(n) }),
 	},
 	{
-		name: "HOST", defDoc: "every address, IPv4 and IPv6; `127.0.0.1` in `longhaul dev`", roles: both, example: "127.0.0.1",
-		doc:   "The address that the API listens on, and a worker with WORKER_PORT.",
+		name: "HOST", defDoc: "every address, IPv4 and IPv6; `127.0.0.1` in `longhaul dev`", roles: all, example: "127.0.0.1",
+		doc:   "The address that the API or the dashboard listens on, and a worker with WORKER_PORT.",
 		parse: host(func(c *Config, s string) { c.Host = s }),
 	},
 	{
@@ -70,7 +73,7 @@ var settings = []*setting{
 	},
 
 	{
-		name: "REDIS_URL", def: "redis://127.0.0.1:6379/0", roles: both, secret: true, example: "redis://default:password@host:6379/0",
+		name: "REDIS_URL", def: "redis://127.0.0.1:6379/0", roles: all, secret: true, example: "redis://default:password@host:6379/0",
 		doc:   "Where Redis is; `rediss://` is with TLS, `redis+sentinel://` and `redis+cluster://` take several hosts.",
 		parse: redisURL,
 	},
@@ -251,12 +254,38 @@ var settings = []*setting{
 	},
 
 	{
-		name: "LOG_LEVEL", def: "info", roles: both, example: "debug",
+		name: "MONITORING_URL", defDoc: "none", roles: API, example: "https://monitoring.example.com",
+		doc:   "Where Asynq's dashboard is: `/monitoring` of the API leads there.",
+		parse: webAddress(func(c *Config, s string) { c.MonitoringURL = s }),
+	},
+	{
+		name: "OPERATOR_TOKENS", defDoc: "none, which is refused", roles: Monitoring, secret: true, example: "a-long-random-text",
+		doc:   "The tokens that operators log in to the dashboard with, separated by commas or lines, at least 16 characters each; no API token opens it.",
+		parse: func(c *Config, s string) error { c.OperatorTokens = list(s); return nil },
+	},
+	{
+		name: "MONITORING_ACTIONS", def: "off", roles: Monitoring, example: "on",
+		doc:   "`on` lets operators cancel executions, and pause and resume queues, on the dashboard; it needs LONGHAUL_URL and LONGHAUL_TOKEN.",
+		parse: oneOf([]string{"off", "on"}, func(c *Config, s string) { c.MonitoringActions = s == "on" }),
+	},
+	{
+		name: "LONGHAUL_URL", defDoc: "none", roles: Monitoring, example: "http://api:8080",
+		doc:   "Where the dashboard finds the API, which does its cancels.",
+		parse: webAddress(func(c *Config, s string) { c.LonghaulURL = s }),
+	},
+	{
+		name: "LONGHAUL_TOKEN", defDoc: "none", roles: Monitoring, secret: true, example: "a-long-random-text",
+		doc:   "One of API_TOKENS, for the dashboard's cancels.",
+		parse: text(func(c *Config, s string) { c.LonghaulToken = s }),
+	},
+
+	{
+		name: "LOG_LEVEL", def: "info", roles: all, example: "debug",
 		doc:   "The least level that is logged: debug, info, warn or error.",
 		parse: logLevel,
 	},
 	{
-		name: "LOG_FORMAT", def: "auto", roles: both, example: "json",
+		name: "LOG_FORMAT", def: "auto", roles: all, example: "json",
 		doc:   "`json`, `text`, or `auto`: text on a terminal, else JSON.",
 		parse: oneOf([]string{"auto", "json", "text"}, func(c *Config, s string) { c.LogFormat = s }),
 	},

@@ -21,7 +21,7 @@ func TestOnlyThoseWithATokenMayAsk(t *testing.T) {
 	w := newWorld(t)
 	id := w.begin()
 	for _, route := range []string{
-		"POST /execute/start", "POST /execute", "GET /execute", "POST /agent/run", "GET /execute/list", "GET /engines", "GET /workers", "GET /version", "GET /metrics",
+		"POST /execute/start", "POST /execute", "GET /execute", "POST /agent/run", "GET /execute/list", "GET /engines", "GET /workers", "GET /version", "GET /metrics", "GET /monitoring",
 		"GET /execute/status/%s", "GET /execute/output/%s", "GET /execute/stream/%s", "GET /outputs/%s", "GET /outputs/%s/a/b", "POST /execute/cancel/%s", "POST /execute/stream-token/%s",
 	} {
 		method, path, _ := strings.Cut(route, " ")

@@ -36,6 +36,8 @@ type Options struct {
 	ProfileToken string   // reads /debug/pprof; none: there is none
 	StreamSecret []byte   // signs stream tokens; the same in every replica
 
+	MonitoringURL string // MONITORING_URL, where Asynq's dashboard is
+
 	Limits          execution.Limits
 	MaxRequestBytes int64         // MAX_REQUEST_BYTES
 	MaxSSE          time.Duration // MAX_SSE_DURATION: one response, and the life of a stream token
@@ -121,6 +123,7 @@ func (s *Server) routes() {
 	s.engineRoutes()
 	s.queueRoutes()
 	s.workerRoutes()
+	s.monitoringRoutes()
 	s.healthRoutes()
 	s.problemRoutes()
 	s.docsRoutes()

@@ -47,7 +47,7 @@ func upCompose(t *testing.T) *compose {
 	}
 	port, dashboard := free(t), free(t)
 	c.env = append(os.Environ(), "API_IMAGE=longhaul-test-own-api", "WORKER_IMAGE=longhaul-test-own-worker",
-		"LONGHAUL_PORT="+port, "ASYNQMON_PORT="+dashboard, "MAX_CONCURRENT=2",
+		"LONGHAUL_PORT="+port, "MONITORING_PORT="+dashboard, "MAX_CONCURRENT=2",
 		"COMPOSE_PROJECT_NAME=longhaul-test", "COMPOSE_FILE=../../docker-compose.yml")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -61,7 +61,7 @@ func upCompose(t *testing.T) *compose {
 	if c.client, err = longhaul.New(c.url, composeToken, longhaul.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	c.wantAnswer("http://127.0.0.1:"+dashboard+"/api/queues", `"queues"`)
+	c.dashboard("http://127.0.0.1:" + dashboard)
 	return c
 }
 
@@ -124,6 +124,27 @@ func (c *compose) wantAnswer(url, with string) {
 		}
 	}
 	c.t.Fatalf("%s: %s", url, last)
+}
+
+// dashboard shows its queues to operators, and to nobody else.
+func (c *compose) dashboard(url string) {
+	c.t.Helper()
+	c.wantAnswer(url+"/monitoring/login", "OPERATOR_TOKENS")
+	for token, want := range map[string]int{composeToken: http.StatusOK, "somebody-else-who-guesses": http.StatusUnauthorized} {
+		req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, url+"/monitoring/api/queues", nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			c.t.Errorf("the dashboard's queues with %s: %s", token, res.Status)
+		}
+	}
 }
 
 func TestComposeRunsTheMainJobThroughADeadWorkerARollAndMoreWorkers(t *testing.T) {

@@ -50,7 +50,7 @@ func docker(t *testing.T) *testcontainers.DockerClient {
 		without("Docker does not answer (DOCKER_HOST)")
 	}
 	cli := provider.Client()
-	for _, image := range []string{"longhaul-api", "longhaul-worker"} {
+	for _, image := range []string{"longhaul-api", "longhaul-worker", "longhaul-monitoring"} {
 		if _, err := cli.ImageInspect(t.Context(), image); err != nil {
 			without("there is no image " + image + ": make images")
 		}

@@ -21,8 +21,9 @@ func TestTheImagesAreSmallAndRunAsNobody(t *testing.T) {
 		entrypoint []string
 		health     string
 	}{
-		"longhaul-api":    {[]string{"/usr/local/bin/api"}, "/usr/local/bin/api health"},
-		"longhaul-worker": {[]string{"/usr/bin/tini", "--", "/usr/local/bin/worker"}, "/usr/local/bin/worker health"},
+		"longhaul-api":        {[]string{"/usr/local/bin/api"}, "/usr/local/bin/api health"},
+		"longhaul-monitoring": {[]string{"/usr/local/bin/monitoring"}, "/usr/local/bin/monitoring health"},
+		"longhaul-worker":     {[]string{"/usr/bin/tini", "--", "/usr/local/bin/worker"}, "/usr/local/bin/worker health"},
 	} {
 		i, err := d.ImageInspect(t.Context(), image)
 		if err != nil {
@@ -50,7 +51,7 @@ func TestTheImagesAreSmallAndRunAsNobody(t *testing.T) {
 // compilations of one. Runs without Docker.
 func TestTheDockerfilesKeepTheRulesOfEveryBuilder(t *testing.T) {
 	stage := map[string]string{}
-	for _, name := range []string{"Dockerfile.api", "Dockerfile.worker"} {
+	for _, name := range []string{"Dockerfile.api", "Dockerfile.worker", "Dockerfile.monitoring"} {
 		data, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +70,7 @@ func TestTheDockerfilesKeepTheRulesOfEveryBuilder(t *testing.T) {
 				t.Errorf("%s has %s: %s", name, rule.pattern, rule.why)
 			}
 		}
-		for _, needed := range []string{"-trimpath", "USER 65532:65532", "HEALTHCHECK", "app.version=${VERSION", "CGO_ENABLED=0"} {
+		for _, needed := range []string{"-trimpath", "USER 65532:65532", "HEALTHCHECK", ".version=${VERSION", "CGO_ENABLED=0"} {
 			if !strings.Contains(text, needed) {
 				t.Errorf("%s lacks %s", name, needed)
 			}

@@ -177,10 +177,7 @@ func TestManifestsAreWhatKubernetesDecodes(t *testing.T) {
 		if stop < drain+5*time.Second {
 			t.Errorf("%s: killed after %v, and drains for %v", name, stop, drain)
 		}
-		s := c.SecurityContext
-		if !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || !*pod.Spec.SecurityContext.RunAsNonRoot {
-			t.Errorf("%s may do more than it needs", name)
-		}
+		locked(t, name, pod)
 		ports := map[string]bool{}
 		for _, p := range c.Ports {
 			ports[p.Name] = true
@@ -197,6 +194,31 @@ func TestManifestsAreWhatKubernetesDecodes(t *testing.T) {
 	service := get[*corev1.Service](t, all, "Service longhaul-api")
 	if api := get[*appsv1.Deployment](t, all, "Deployment longhaul-api"); service.Spec.Ports[0].TargetPort.StrVal != api.Spec.Template.Spec.Containers[0].Ports[0].Name {
 		t.Error("the service sends to a port that the API does not have")
+	}
+}
+
+func locked(t *testing.T, name string, pod corev1.PodTemplateSpec) {
+	t.Helper()
+	s := pod.Spec.Containers[0].SecurityContext
+	if !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || !*pod.Spec.SecurityContext.RunAsNonRoot {
+		t.Errorf("%s may do more than it needs", name)
+	}
+}
+
+func TestTheDashboardIsClosedAndOnlyLooks(t *testing.T) {
+	all := load(t)
+	pod := get[*appsv1.Deployment](t, all, "Deployment longhaul-monitoring").Spec.Template
+	locked(t, "longhaul-monitoring", pod)
+	c, secrets := pod.Spec.Containers[0], map[string]bool{}
+	for _, e := range c.Env {
+		secrets[e.Name] = e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil
+	}
+	if !secrets["OPERATOR_TOKENS"] || !secrets["REDIS_URL"] || env(c, "MONITORING_ACTIONS") != "off" || len(c.EnvFrom) != 0 {
+		t.Errorf("%+v", c.Env)
+	}
+	service := get[*corev1.Service](t, all, "Service longhaul-monitoring")
+	if service.Spec.Type != "" || service.Spec.Ports[0].TargetPort.StrVal != c.Ports[0].Name || c.LivenessProbe.HTTPGet.Path != "/health" {
+		t.Errorf("%+v", service.Spec)
 	}
 }
 

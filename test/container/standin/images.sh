@@ -49,15 +49,6 @@ CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile
 D
 }
 
-# module MODULE VERSION PACKAGE: a static binary of a published Go module, built where Go is.
-module() {
-  (cd "$work" && dir=$(go mod download -json "$1@$2" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') \
-    && cp -r "$dir" src && chmod -R u+w src && cd src && CGO_ENABLED=0 GOFLAGS=-mod=mod go build -trimpath -ldflags '-s -w' -o "$work/ctx/program" "$3" && rm -rf "$work/src")
-  printf 'FROM gcr.io/distroless/static-debian12:nonroot\nCOPY program /program\nENTRYPOINT ["/program"]\n' >"$work/ctx/Dockerfile"
-}
-
-asynqmon() { module github.com/hibiken/asynqmon v0.7.2 ./cmd/asynqmon; }
-
 # versitygw itself takes minutes to build; the fake one speaks enough of S3.
 s3() {
   (cd "$here/../../.." && CGO_ENABLED=0 go build -trimpath -o "$work/ctx/program" ./test/container/standin/s3)
@@ -72,7 +63,6 @@ base)
 compose)
   at_hand redis:7.4-alpine || { echo "redis:7.4-alpine cannot be had" >&2; exit 1; }
   stand_in caddy:2.10-alpine caddy
-  stand_in hibiken/asynqmon:0.7.2 asynqmon
   stand_in versity/versitygw:v1.8.0 s3 ;;
 requirements)
   if [ "$(docker image inspect -f '{{index .Config.Labels "longhaul.standin"}}' python:3.12-slim-bookworm 2>/dev/null)" = true ]; then
