@@ -10,17 +10,17 @@ import (
 // command with args, or an engine with params.
 type StartRequest struct {
 	Command string            `json:"command,omitempty" doc:"A program that the catalog allows" example:"python"`
-	Args    []string          `json:"args,omitempty" doc:"Its arguments, a list of strings; nothing goes through a shell" example:"[\"src/main.py\",\"voice-of-customer\",\"--multi-agent\"]"`
+	Args    []string          `json:"args,omitzero" doc:"Its arguments, a list of strings; nothing goes through a shell" example:"[\"src/main.py\",\"voice-of-customer\",\"--multi-agent\"]"`
 	Engine  string            `json:"engine,omitempty" doc:"An engine of the catalog, instead of command" example:"agent"`
 	Params  json.RawMessage   `json:"params,omitempty" doc:"The engine's parameters, an object; GET /engines has their JSON Schema"`
 	Input   json.RawMessage   `json:"input,omitempty" doc:"Any JSON; the engine reads it on stdin"`
-	Env     map[string]string `json:"env,omitempty" doc:"Environment variables that the catalog lets a request set"`
+	Env     map[string]string `json:"env,omitzero" doc:"Environment variables that the catalog lets a request set"`
 
 	TimeoutSeconds      int64             `json:"timeout_seconds,omitempty" doc:"How long the engine may run; the largest is MAX_EXECUTION_DURATION, also the default unless the catalog has another" example:"3600"`
 	QueueTimeoutSeconds int64             `json:"queue_timeout_seconds,omitempty" doc:"How long it may wait in line; then it ends as timeout with the reason queue_timeout" example:"600"`
 	DelaySeconds        int64             `json:"delay_seconds,omitempty" doc:"Do not start before this many seconds have passed" example:"60"`
 	Queue               string            `json:"queue,omitempty" doc:"The line to stand in: critical, default or low" example:"default"`
-	Labels              map[string]string `json:"labels,omitempty" doc:"Words of yours to find it by in GET /execute/list"`
+	Labels              map[string]string `json:"labels,omitzero" doc:"Words of yours to find it by in GET /execute/list"`
 	MaxAttempts         int               `json:"max_attempts,omitempty" doc:"How often it may run when on_interrupt is requeue" example:"3"`
 	OnInterrupt         string            `json:"on_interrupt,omitempty" doc:"When its worker is lost or told to stop: fail (it never runs twice) or requeue (it runs again)" example:"fail"`
 	WebhookURL          string            `json:"webhook_url,omitempty" doc:"Gets a signed POST when the execution has ended" example:"https://example.com/hooks/longhaul"`

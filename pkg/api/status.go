@@ -40,6 +40,7 @@ type Execution struct {
 	CancelRequestedAt *Time             `json:"cancel_requested_at" format:"date-time"`
 	Progress          json.RawMessage   `json:"progress" doc:"Data of the newest progress event, or null"`
 	Labels            map[string]string `json:"labels" doc:"As given at the start"`
+	RerunOf           *execution.ID     `json:"rerun_of" doc:"The execution that this one repeats, by POST /execute/rerun/{id}"`
 	LastEvent         execution.Cursor  `json:"last_event" doc:"Number of the newest event: the cursor of ?after=" example:"41"`
 	LogBytes          int64             `json:"log_bytes" doc:"Bytes of stdout and stderr so far" example:"20480"`
 	Links             Links             `json:"links"`

@@ -20,13 +20,28 @@ import (
 // again under one idempotency key, so that nothing is started twice; an empty
 // key is replaced by a random one.
 func (c *Client) Start(ctx context.Context, req api.StartRequest, idempotencyKey string) (*api.Started, error) {
+	return c.start(ctx, "/execute/start", req, idempotencyKey)
+}
+
+// Rerun starts an execution again, with the fields of change in place of the old
+// ones. It is repeated as Start is.
+func (c *Client) Rerun(ctx context.Context, id execution.ID, change api.StartRequest, idempotencyKey string) (*api.Started, error) {
+	return c.start(ctx, pathOf("rerun", id), change, idempotencyKey)
+}
+
+// Spec is the body that would start an execution again, with *** for what may be secret.
+func (c *Client) Spec(ctx context.Context, id execution.ID) (*api.StartRequest, error) {
+	return get[api.StartRequest](ctx, c, call{method: http.MethodGet, path: pathOf("spec", id)})
+}
+
+func (c *Client) start(ctx context.Context, path string, body api.StartRequest, idempotencyKey string) (*api.Started, error) {
 	if idempotencyKey == "" {
 		idempotencyKey = rand.Text()
 	}
 	tries := backoff{giveUp: c.o.GiveUpAfter}
 	for {
 		started, err := get[api.Started](ctx, c, call{
-			method: http.MethodPost, path: "/execute/start", body: req,
+			method: http.MethodPost, path: path, body: body,
 			header: http.Header{"Idempotency-Key": {idempotencyKey}},
 		})
 		// A full queue and a full store are for the caller to know at once.

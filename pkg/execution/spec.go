@@ -48,6 +48,8 @@ type Spec struct {
 	MaxAttempts         int               `json:"max_attempts"`
 	OnInterrupt         OnInterrupt       `json:"on_interrupt"`
 	WebhookURL          string            `json:"webhook_url,omitempty"`
+
+	RerunOf ID `json:"rerun_of,omitempty"` // whose spec this was
 }
 
 // Timeout is TimeoutSeconds as a duration.

@@ -111,6 +111,7 @@ func bare(o Options) *Server {
 // routes registers every route group, each in the file of its name.
 func (s *Server) routes() {
 	s.startRoutes()
+	s.rerunRoutes()
 	s.statusRoutes()
 	s.outputRoutes()
 	s.listRoutes()

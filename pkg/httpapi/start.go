@@ -50,6 +50,11 @@ func (s *Server) start(ctx context.Context, in *startInput) (*startOutput, error
 	if err != nil {
 		return nil, err
 	}
+	return s.started(receipt), nil
+}
+
+// started is the answer to every way of starting in the background.
+func (s *Server) started(receipt dispatch.Receipt) *startOutput {
 	rec := receipt.Record
 	token, _ := s.tokens.issue(rec.ID)
 	links := api.LinksOf(rec.ID)
@@ -66,7 +71,7 @@ func (s *Server) start(ctx context.Context, in *startInput) (*startOutput, error
 	if receipt.Replayed {
 		out.Replayed = "true"
 	}
-	return out, nil
+	return out
 }
 
 // submit checks spec against catalog and limits and hands it over. It reports

@@ -121,6 +121,9 @@ func executionOf(rec *execution.Record, now time.Time) api.Execution {
 			StartedAt: api.Time{Time: p.StartedAt}, EndedAt: api.Time{Time: p.EndedAt},
 		})
 	}
+	if spec.RerunOf != "" {
+		e.RerunOf = &spec.RerunOf
+	}
 	if e.Labels == nil {
 		e.Labels = map[string]string{}
 	}

@@ -119,3 +119,22 @@ func TestASearchThatFindsLittleEndsEarlyAndGoesOn(t *testing.T) {
 		foldNow(t, st)
 	}
 }
+
+func TestARerunStaysOneWhenItIsFolded(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{FoldAfter: time.Nanosecond})
+	s := spec()
+	s.RerunOf, s.Env = "exec_1762548673499_vqx7d3cpo", map[string]string{"KEY": "hunter2"}
+	id := create(t, st, s)
+	if _, err := st.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if r := get(t, st, id); r.Spec.RerunOf != s.RerunOf || r.Spec.Env["KEY"] != "hunter2" {
+			t.Errorf("%+v", r.Spec)
+		}
+		if all, _ := listed(t, st, execution.ListQuery{}); len(all) != 1 || all[0].Spec.RerunOf != s.RerunOf {
+			t.Errorf("%+v", all)
+		}
+		foldNow(t, st)
+	}
+}
