@@ -99,7 +99,7 @@ func (o *autoscale) run(c *cobra.Command) error {
 	}
 	ctx, stop := interrupts(c.Context())
 	defer stop()
-	server, err := connect(ctx)
+	server, err := connect(c)
 	if err != nil {
 		return err
 	}

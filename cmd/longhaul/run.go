@@ -2,118 +2,81 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/longhaul/longhaul/pkg/api"
-	"github.com/longhaul/longhaul/pkg/client"
-	"github.com/longhaul/longhaul/pkg/execution"
 )
 
 func runCommand() *cobra.Command {
-	var req api.StartRequest
-	var detach bool
-	var params, input string
-	var timeout time.Duration
+	var r request
+	var w watching
 	c := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Start an execution and watch it to its end",
 		Long: `Start an execution and watch it to its end. Its output comes to ours, stdout and
-stderr apart, and its exit code becomes ours.
+stderr apart, and its exit code becomes ours; what Longhaul says goes to stderr.
 
-The first Ctrl-C cancels it and goes on watching; the second leaves it alone. A
-lost connection changes nothing: it is taken up again where it broke off.`,
+The first Ctrl-C cancels it and goes on watching, the second kills it. Ctrl-\
+leaves it running and stops watching; so does a terminal that is closed. A lost
+connection changes nothing: it is taken up again where it broke off.`,
 		Example: `  longhaul run -- python src/main.py voice-of-customer --multi-agent
-  longhaul run --engine voice-of-customer --params '{"time_period":"month"}'
-  longhaul run -d --engine agent --input '{"input":"What do customers praise?"}'`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+  longhaul run --engine voice-of-customer --param time_period=month
+  longhaul run --engine agent --input '{"input":"What do customers praise?"}'
+  longhaul run -d --timeout 90m --label team=research -- python src/main.py
+  longhaul run -o jsonl -- python src/main.py | jq 'select(.type == "progress")'`,
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				req.Command, req.Args = args[0], args[1:]
+				r.Command, r.Args = args[0], args[1:]
 			}
-			for value, field := range map[*string]*json.RawMessage{&params: &req.Params, &input: &req.Input} {
-				if *value == "" {
-					continue
-				}
-				if !json.Valid([]byte(*value)) {
-					return fmt.Errorf("--params and --input take JSON, such as '{\"time_period\":\"week\"}'")
-				}
-				*field = json.RawMessage(*value)
+			if (r.Command == "") == (r.Engine == "") {
+				return errors.New("give either a command after --, or an engine with --engine (longhaul engines lists them)")
 			}
-			if timeout%time.Second != 0 || timeout < 0 {
-				return fmt.Errorf("--timeout takes whole seconds, such as 90s or 2h")
-			}
-			req.TimeoutSeconds = int64(timeout / time.Second)
-			cl, err := connect(cmd.Context())
+			to, err := connect(c)
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), cl, req, detach)
+			if err := r.fill(c.InOrStdin(), func() (map[string]string, error) { return to.kinds(c.Context(), r.Engine) }); err != nil {
+				return err
+			}
+			return w.startAndWatch(c, to, func(ctx context.Context) (*api.Started, error) { return to.Start(ctx, r.StartRequest, "") })
 		},
 	}
-	f := c.Flags()
-	f.BoolVarP(&detach, "detach", "d", false, "print the id and return at once")
-	f.StringVar(&req.Engine, "engine", "", "an engine of the catalog, instead of a command")
-	f.StringVar(&params, "params", "", "its parameters, as JSON")
-	f.StringVar(&input, "input", "", "JSON for the engine's stdin")
-	f.DurationVar(&timeout, "timeout", 0, "how long it may run, such as 90m")
-	f.StringVar(&req.Queue, "queue", "", "the line to stand in: critical, default or low")
-	f.StringToStringVar(&req.Labels, "label", nil, "a label, such as team=research (repeatable)")
+	c.Flags().StringVar(&r.Engine, "engine", "", "an engine of the catalog, instead of a command")
+	_ = c.RegisterFlagCompletionFunc("engine", completeEngines) // fails only without such a flag
+	r.flags(c)
+	w.flags(c)
 	return c
 }
 
-func run(ctx context.Context, cl *client.Client, req api.StartRequest, detach bool) error {
-	started, err := cl.Start(ctx, req, "")
+// kinds are the types of an engine's parameters.
+func (to *connection) kinds(ctx context.Context, engine string) (map[string]string, error) {
+	if engine == "" {
+		return nil, errors.New("--param is for an engine (--engine); a command takes arguments after --")
+	}
+	engines, err := to.Engines(ctx)
 	if err != nil {
-		return refused(err, os.Stderr)
+		return nil, to.withHint(err)
 	}
-	if detach {
-		fmt.Println(started.ID)
-		return nil
-	}
-	fmt.Fprintf(os.Stderr, "longhaul: started %s\n", started.ID)
-
-	ctx, leave := context.WithCancel(ctx)
-	defer leave()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	go onInterrupt(ctx, cl, started.ID, signals, leave)
-
-	end, err := follow(ctx, cl, started.ID, os.Stdout, os.Stderr)
-	if err != nil {
-		return err
-	}
-	if end == nil {
-		fmt.Fprintf(os.Stderr, "longhaul: no longer watching; see longhaul logs -f %s\n", started.ID)
-		return exitCode(exitCancelled)
-	}
-	return end.exit(os.Stderr, started.ID)
+	return kindsOf(engines, engine), nil
 }
 
-// onInterrupt cancels on the first signal and leaves on the second.
-func onInterrupt(ctx context.Context, cl *client.Client, id execution.ID, signals <-chan os.Signal, leave func()) {
-	for n := 1; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-signals:
-		}
-		if n > 1 {
-			leave()
-			return
-		}
-		fmt.Fprintln(os.Stderr, "longhaul: cancelling; once more to leave it alone and stop watching")
-		go func() { // a server that does not answer must not keep the second Ctrl-C waiting
-			_, err := cl.Cancel(ctx, id, 0)
-			if err != nil && ctx.Err() == nil && execution.CodeOf(err) != execution.Conflict {
-				fmt.Fprintln(os.Stderr, "longhaul: not cancelled:", err)
-			}
-		}()
+func completeEngines(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	to, err := connect(c)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
 	}
+	engines, err := to.Engines(c.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, e := range engines.Engines {
+		if e.Kind == "engine" {
+			names = append(names, fmt.Sprintf("%s\t%s", e.Name, e.Description))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -186,11 +186,19 @@ func (c *Client) List(ctx context.Context, q ListQuery) (*api.List, error) {
 // that nothing of it is left. One that had ended otherwise is a *Problem of code
 // conflict with its ExecutionStatus.
 func (c *Client) Cancel(ctx context.Context, id execution.ID, wait time.Duration) (*api.Cancelled, error) {
-	k := call{method: http.MethodPost, path: pathOf("cancel", id)}
+	return c.cancel(ctx, id, wait, url.Values{})
+}
+
+// Kill is Cancel without the engine's grace, also for one that is being cancelled.
+func (c *Client) Kill(ctx context.Context, id execution.ID, wait time.Duration) (*api.Cancelled, error) {
+	return c.cancel(ctx, id, wait, url.Values{"force": {"true"}})
+}
+
+func (c *Client) cancel(ctx context.Context, id execution.ID, wait time.Duration, query url.Values) (*api.Cancelled, error) {
 	if wait > 0 {
-		k.query = url.Values{"wait": {wait.String()}}
+		query.Set("wait", wait.String())
 	}
-	return get[api.Cancelled](ctx, c, k)
+	return get[api.Cancelled](ctx, c, call{method: http.MethodPost, path: pathOf("cancel", id), query: query})
 }
 
 // Artifacts lists the files that an execution left.

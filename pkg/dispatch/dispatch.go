@@ -17,6 +17,7 @@ import (
 type Records interface {
 	Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error)
 	Cancel(ctx context.Context, id execution.ID) (execution.Cancellation, error)
+	Kill(ctx context.Context, id execution.ID) (execution.Cancellation, error)
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
 }
 
@@ -92,7 +93,16 @@ type CancelReceipt struct {
 // has ended in another way is an error of code Conflict, that never was one of
 // code NotFound.
 func (d *Dispatcher) Cancel(ctx context.Context, id execution.ID) (CancelReceipt, error) {
-	c, err := d.records.Cancel(ctx, id)
+	return d.cancelled(ctx, id, d.records.Cancel)
+}
+
+// Kill is Cancel without the engine's grace, also for one that is being cancelled.
+func (d *Dispatcher) Kill(ctx context.Context, id execution.ID) (CancelReceipt, error) {
+	return d.cancelled(ctx, id, d.records.Kill)
+}
+
+func (d *Dispatcher) cancelled(ctx context.Context, id execution.ID, cancel func(context.Context, execution.ID) (execution.Cancellation, error)) (CancelReceipt, error) {
+	c, err := cancel(ctx, id)
 	if err != nil {
 		return CancelReceipt{}, err
 	}

@@ -12,7 +12,8 @@ import (
 
 type cancelInput struct {
 	PathID
-	Wait string `query:"wait" doc:"Wait up to this long (60 s at most) for the proof that nothing of it is left" example:"15s"`
+	Force bool   `query:"force" doc:"Kill it at once, without its grace; also after a cancel without force"`
+	Wait  string `query:"wait" doc:"Wait up to this long (60 s at most) for the proof that nothing of it is left" example:"15s"`
 }
 
 type cancelOutput struct {
@@ -41,7 +42,11 @@ func (s *Server) cancel(ctx context.Context, in *cancelInput) (*cancelOutput, er
 	if err != nil {
 		return nil, err
 	}
-	receipt, err := s.Dispatcher.Cancel(ctx, id)
+	stop := s.Dispatcher.Cancel
+	if in.Force {
+		stop = s.Dispatcher.Kill
+	}
+	receipt, err := stop(ctx, id)
 	rec := receipt.Record
 	if execution.CodeOf(err) == execution.Conflict || (err == nil && rec == nil) {
 		rec, err = s.Records.Get(ctx, id) // it had ended: the record says how

@@ -15,6 +15,7 @@ import (
 type Dispatcher interface {
 	Submit(ctx context.Context, spec execution.Spec, o dispatch.Options) (dispatch.Receipt, error)
 	Cancel(ctx context.Context, id execution.ID) (dispatch.CancelReceipt, error)
+	Kill(ctx context.Context, id execution.ID) (dispatch.CancelReceipt, error)
 }
 
 // Records reads snapshots: of executions, and of who runs them.

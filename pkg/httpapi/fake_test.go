@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/dispatch"
@@ -19,6 +20,8 @@ import (
 // the real one: events are numbered without holes, a record's Last is the number
 // of its newest event, each append rings, and a terminal status stays.
 type store struct {
+	killed atomic.Int32
+
 	mu    sync.Mutex
 	recs  map[execution.ID]*execution.Record
 	logs  map[execution.ID][]execution.Event
@@ -73,6 +76,11 @@ func (s *store) Submit(_ context.Context, spec execution.Spec, o dispatch.Option
 	s.recs[id] = &execution.Record{ID: id, Spec: spec, Status: execution.Queued, CreatedAt: now, EligibleAt: now}
 	s.append(id, execution.Event{Type: execution.EventStatus, Data: json.RawMessage(`{"status":"queued"}`)})
 	return dispatch.Receipt{Record: s.copy(id), Position: s.position(id)}, nil
+}
+
+func (s *store) Kill(ctx context.Context, id execution.ID) (dispatch.CancelReceipt, error) {
+	s.killed.Add(1)
+	return s.Cancel(ctx, id)
 }
 
 func (s *store) Cancel(_ context.Context, id execution.ID) (dispatch.CancelReceipt, error) {

@@ -232,6 +232,12 @@ func TestCancelOfARunningExecutionIsAcceptedAndProvedOnWaiting(t *testing.T) {
 	if c.Status != execution.Running || c.Delivered != "pending" || c.CancelRequestedAt == nil || c.GroupEmptyAt != nil {
 		t.Errorf("answer is %+v", c)
 	}
+	if n := w.store.killed.Load(); n != 0 {
+		t.Errorf("%d kills without force", n)
+	}
+	if call[api.Cancelled](w, 202, "POST", "/execute/cancel/"+string(id)+"?force=true", ""); w.store.killed.Load() != 1 {
+		t.Error("force does not kill")
+	}
 	answer := inBackground(func() *http.Response { return w.do("POST", "/execute/cancel/"+string(id)+"?wait=15s", "") })
 	w.waitListeners(id, 1)
 	now := time.Now()

@@ -198,17 +198,26 @@ func (s *Store) Abandon(ctx context.Context, id execution.ID, o execution.Outcom
 // Cancel asks for the end of an execution. Repeating it is harmless. An error
 // of code NotFound when there is none.
 func (s *Store) Cancel(ctx context.Context, id execution.ID) (execution.Cancellation, error) {
+	return s.cancel(ctx, id, channelCancel)
+}
+
+// Kill is Cancel without the engine's grace, also after a Cancel.
+func (s *Store) Kill(ctx context.Context, id execution.ID) (execution.Cancellation, error) {
+	return s.cancel(ctx, id, channelKill)
+}
+
+func (s *Store) cancel(ctx context.Context, id execution.ID, channel string) (execution.Cancellation, error) {
 	outcome, ending, err := encodeEnding(&execution.Outcome{
 		Status: execution.Cancelled, Reason: execution.ReasonCancelled, Message: "cancelled while it was waiting in line; it never ran",
 	})
 	if err != nil {
 		return execution.Cancellation{}, err
 	}
-	res, err := s.run(ctx, cancelScript, id, string(outcome), string(ending), s.o.Retention.Milliseconds())
+	res, err := s.run(ctx, cancelScript, id, string(outcome), string(ending), s.o.Retention.Milliseconds(), channel)
 	if isFull(err) {
 		// The request cannot be stored, but a worker can hear it: the engine stops
 		// now, and the caller is told to ask again.
-		_ = s.rdb.Publish(ctx, channelCancel, string(id)).Err()
+		_ = s.rdb.Publish(ctx, channel, string(id)).Err()
 		return execution.Cancellation{}, &execution.Error{
 			Code: execution.StorageFull, Err: err,
 			Message: "Redis is full, so the cancel could not be stored; its worker has been told to stop the engine. Ask again to be certain, and raise Redis' maxmemory",

@@ -16,7 +16,7 @@ import (
 type Bells struct {
 	ctx     context.Context // of the process: a listener comes and goes without one of its own
 	sub     *redis.PubSub
-	cancels func(execution.ID) // called for every request to cancel; nil when not wanted
+	cancels func(id execution.ID, kill bool) // called for every request to cancel; nil when not wanted
 
 	mu        sync.Mutex
 	listeners map[execution.ID]map[*listener]struct{}
@@ -27,7 +27,7 @@ type listener struct{ ring chan struct{} }
 // NewBells prepares the connection; Run uses it. onCancel, if any, is called
 // from Run for every id that somebody wants cancelled, and must not block. ctx
 // is that of the process.
-func (s *Store) NewBells(ctx context.Context, onCancel func(execution.ID)) *Bells {
+func (s *Store) NewBells(ctx context.Context, onCancel func(id execution.ID, kill bool)) *Bells {
 	return &Bells{ctx: ctx, sub: s.rdb.Subscribe(ctx), cancels: onCancel, listeners: map[execution.ID]map[*listener]struct{}{}}
 }
 
@@ -38,7 +38,7 @@ func (b *Bells) Run(ctx context.Context) error {
 	defer b.sub.Close()
 	if b.cancels != nil {
 		// An error here is a connection that is not there yet; the channel below heals it.
-		_ = b.sub.Subscribe(ctx, channelCancel)
+		_ = b.sub.Subscribe(ctx, channelCancel, channelKill)
 	}
 	heard := b.sub.ChannelWithSubscriptions()
 	for {
@@ -63,8 +63,8 @@ func (b *Bells) hear(m any) {
 	case *redis.Message:
 		if id, ok := strings.CutPrefix(m.Channel, bellPrefix); ok {
 			b.ring(execution.ID(id))
-		} else if m.Channel == channelCancel && b.cancels != nil {
-			b.cancels(execution.ID(m.Payload))
+		} else if b.cancels != nil {
+			b.cancels(execution.ID(m.Payload), m.Channel == channelKill)
 		}
 	}
 }

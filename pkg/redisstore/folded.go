@@ -41,9 +41,9 @@ var foldedFields = []string{
 }
 
 // notFolded are fields that no ended execution needs: the lease and the batch of
-// its attempt, create's mark, which a repeat asks for within seconds, and what
-// the spec and the log have too.
-var notFolded = []string{"token", "batch", "nonce", "queue", "hook", "cut"}
+// its attempt, create's mark, which a repeat asks for within seconds, that it
+// was to be killed, and what the spec and the log have too.
+var notFolded = []string{"token", "batch", "nonce", "queue", "hook", "cut", "kill"}
 
 const (
 	foldText = iota

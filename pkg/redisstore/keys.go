@@ -40,11 +40,13 @@ import (
 // so they live in one slot of a Redis Cluster; that is what allows the scripts
 // to compute key names from the prefix.
 //
-// Channels: lh:bell:<id> (there are new events), lh:cancel (an id to be cancelled).
+// Channels: lh:bell:<id> (there are new events), lh:cancel (an id to be cancelled),
+// lh:kill (one to be killed).
 const (
 	keyMeta       = "lh:meta"
 	keyProbe      = "lh:probe"
 	channelCancel = "lh:cancel"
+	channelKill   = "lh:kill"
 	bellPrefix    = "lh:bell:"
 )
 

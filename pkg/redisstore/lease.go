@@ -13,6 +13,7 @@ import (
 type Renewal struct {
 	Fenced bool // the attempt no longer holds its execution
 	Cancel bool // somebody wants it cancelled
+	Kill   bool // and at once
 }
 
 // Renew extends leases by LeaseTicks from now, all of a worker's in one call
@@ -38,7 +39,7 @@ func (s *Store) Renew(ctx context.Context, leases []execution.Lease) ([]Renewal,
 			return answers, wrap("renew leases", err)
 		}
 		for k, i := range group {
-			answers[i] = Renewal{Fenced: res[k] == 0, Cancel: res[k] == 2}
+			answers[i] = Renewal{Fenced: res[k] == 0, Cancel: res[k] >= 2, Kill: res[k] == 3}
 		}
 	}
 	return answers, nil

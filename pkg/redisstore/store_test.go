@@ -597,8 +597,8 @@ func TestRetentionLeavesNoKeyBehind(t *testing.T) {
 func TestBellsRingForEveryChangeAndForCancels(t *testing.T) {
 	st, srv := redistest.Store(t, redisstore.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	wanted := make(chan execution.ID, 1)
-	bells := st.NewBells(ctx, func(id execution.ID) { wanted <- id })
+	wanted := make(chan string, 1)
+	bells := st.NewBells(ctx, func(id execution.ID, kill bool) { wanted <- fmt.Sprint(id, kill) })
 	done := make(chan error, 1)
 	go func() { done <- bells.Run(ctx) }()
 	defer func() { cancel(); <-done }()
@@ -612,7 +612,15 @@ func TestBellsRingForEveryChangeAndForCancels(t *testing.T) {
 	if _, err := st.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "cancel of", <-wanted, id)
+	expect(t, "cancel of", <-wanted, fmt.Sprint(id, false))
+	if _, err := st.Kill(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "cancel of", <-wanted, fmt.Sprint(id, false))
+	expect(t, "kill of", <-wanted, fmt.Sprint(id, true))
+	if answers, err := st.Renew(t.Context(), []execution.Lease{l}); err != nil || !answers[0].Kill {
+		t.Errorf("the renewal says %+v, %v", answers, err)
+	}
 
 	// Every pub/sub connection dies: the listener is rung again once it is back.
 	rdb, _ := redisstore.Dial(srv.URL)

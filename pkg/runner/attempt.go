@@ -219,11 +219,16 @@ func (a *attempt) watch(ctx context.Context) cause {
 		case <-deadline.C:
 			end(causeTimeout, grace)
 		case c := <-a.causes:
-			if c == causeFenced {
+			switch c {
+			case causeFenced:
 				why = c
 				a.process.Terminate(0)
+			case causeKill:
+				end(causeCancel, 0)
+				a.process.Terminate(0) // one that is in its grace loses it
+			default:
+				end(c, grace)
 			}
-			end(c, grace)
 		case now := <-idle:
 			stalled, stuck := a.clocks.look(now, a.writer.Activity)
 			if stalled > 0 && exited != nil {

@@ -10,6 +10,7 @@ const (
 	causeNone      cause = iota
 	causeTimeout         // ran past its deadline
 	causeCancel          // somebody asked
+	causeKill            // somebody asked, and for no grace; from then on it is a cancel
 	causeInterrupt       // this worker is told to stop
 	causeIdle            // declared no progress for too long
 	causeFenced          // the attempt no longer holds its execution
@@ -17,7 +18,7 @@ const (
 
 // String is for logs.
 func (c cause) String() string {
-	return [...]string{"none", "timeout", "cancel", "interrupt", "no progress", "fenced"}[c]
+	return [...]string{"none", "timeout", "cancel", "kill", "interrupt", "no progress", "fenced"}[c]
 }
 
 // settleMargin is kept back from a drain for settling after the engine is gone.

@@ -174,7 +174,7 @@ func TestTheExampleOfACheckpointRunsAsShown(t *testing.T) {
 	second := workerOn(t, first.store, first.srv, files.every(0))
 	wait := second.start(id)
 	second.awaitLog(id, "step 5\n")
-	second.Cancel(id)
+	second.Cancel(id, false)
 	wait()
 	if log := second.log(id, execution.Stdout); strings.Count(log, "step 1\n") != 1 || strings.Count(log, "step 2\n") != 1 {
 		t.Errorf("log is %q", log)
@@ -394,7 +394,7 @@ func TestARestoreWaitsForAStoreThatIsAway(t *testing.T) {
 	}
 	wait := second.start(ends)
 	<-asked
-	second.Cancel(ends)
+	second.Cancel(ends, false)
 	check(t, wait(), execution.Cancelled, execution.ReasonCancelled, "") // no engine is started for that
 	wait = second.start(drains)
 	<-asked

@@ -166,6 +166,8 @@ func (r *Runner) renew(ctx context.Context) {
 		switch {
 		case answer.Fenced:
 			attempts[i].stop(causeFenced)
+		case answer.Kill:
+			attempts[i].stop(causeKill)
 		case answer.Cancel:
 			attempts[i].stop(causeCancel)
 		}
@@ -173,13 +175,17 @@ func (r *Runner) renew(ctx context.Context) {
 }
 
 // Cancel ends the attempt of id if this worker has it. The cancel itself is
-// stored in the record; this only makes it quick.
-func (r *Runner) Cancel(id execution.ID) {
+// stored in the record; this only makes it quick. To kill is to cancel without a grace.
+func (r *Runner) Cancel(id execution.ID, kill bool) {
+	why := causeCancel
+	if kill {
+		why = causeKill
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.active {
 		if a.lease.ID == id {
-			a.stop(causeCancel)
+			a.stop(why)
 		}
 	}
 }

@@ -419,12 +419,29 @@ func TestCancelEndsTheWholeTree(t *testing.T) {
 	}
 }
 
+func TestAKillTakesTheGraceOfACancel(t *testing.T) {
+	w := newWorker(t, func(o *runner.Options) { o.Grace = 5 * time.Minute })
+	id := w.submit(`trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done`, nil)
+	wait := w.start(id)
+	w.awaitLog(id, "ready")
+	w.Cancel(id, false)
+	w.awaitLog(id, "asked")
+	if _, err := w.store.Kill(t.Context(), id); err != nil { // heard by the next renewal
+		t.Fatal(err)
+	}
+	r := wait()
+	check(t, r, execution.Cancelled, execution.ReasonCancelled, "")
+	if r.Outcome.Signal != "SIGKILL" {
+		t.Errorf("it died of %q", r.Outcome.Signal)
+	}
+}
+
 func TestTheFirstCauseCounts(t *testing.T) {
 	w := newWorker(t, nil)
 	id := w.submit(`trap 'echo asked; sleep 0.3; exit 5' TERM; echo ready; while :; do sleep 0.05; done`, nil)
 	wait := w.start(id)
 	w.awaitLog(id, "ready")
-	w.Cancel(id)
+	w.Cancel(id, false)
 	w.awaitLog(id, "asked")
 	w.Drain()
 	check(t, wait(), execution.Cancelled, execution.ReasonCancelled, "")
@@ -582,7 +599,7 @@ func TestALivingWorkersFolderIsLeftAlone(t *testing.T) {
 	if r := first.get(id); r.Status != execution.Running {
 		t.Errorf("it is %s", r.Status)
 	}
-	first.Cancel(id)
+	first.Cancel(id, false)
 	wait()
 }
 
