@@ -1,7 +1,6 @@
 package logstream
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"syscall"
@@ -12,8 +11,7 @@ import (
 // and then prints it writes to two pipes, and nothing orders their readers but
 // this: a pump waits here between its read and its redaction.
 type eventPipe struct {
-	r    io.Reader
-	conn syscall.RawConn // nil: r cannot be asked, and nobody waits
+	source
 
 	mu      sync.Mutex // guards below
 	moved   sync.Cond  // handled has grown, or done was set
@@ -23,37 +21,25 @@ type eventPipe struct {
 }
 
 func newEventPipe(r io.Reader) *eventPipe {
-	p := &eventPipe{r: r, conn: askable(r)}
+	p := &eventPipe{source: *newSource(r)}
 	p.moved.L = &p.mu
+	p.take = func(fd int, b []byte) (int, error) {
+		p.mu.Lock() // so that no byte is neither in the pipe nor taken
+		defer p.mu.Unlock()
+		n, err := syscall.Read(fd, b)
+		p.taken += int64(max(n, 0))
+		return n, err
+	}
 	return p
 }
 
-// Read is called again when what it gave before has been dealt with.
-func (p *eventPipe) Read(b []byte) (n int, err error) {
+// read is called again when what it gave before has been dealt with.
+func (p *eventPipe) read(use func([]byte)) error {
 	p.mu.Lock()
 	p.handled = p.taken
 	p.moved.Broadcast()
 	p.mu.Unlock()
-	if p.conn == nil {
-		return p.r.Read(b)
-	}
-	if waitErr := p.conn.Read(func(fd uintptr) bool {
-		p.mu.Lock() // so that no byte is neither in the pipe nor taken
-		defer p.mu.Unlock()
-		if n, err = syscall.Read(int(fd), b); n > 0 {
-			p.taken += int64(n)
-		}
-		return !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
-	}); waitErr != nil {
-		return 0, waitErr
-	}
-	switch {
-	case err != nil:
-		return 0, err
-	case n == 0:
-		return 0, io.EOF
-	}
-	return n, nil
+	return p.source.read(use)
 }
 
 // wait returns when everything that is in the pipe now has been understood.

@@ -1,7 +1,6 @@
 package logstream
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -38,21 +37,12 @@ func (w *Writer) PumpEvents(r io.Reader) error {
 		w.events.Store(pipe)
 	}
 	defer pipe.end()
-	lines := bufio.NewReaderSize(pipe, readSize)
-	var line []byte
 	for {
 		w.waitRoom()
-		part, err := lines.ReadSlice('\n')
-		switch {
-		case len(line) <= maxEventLine:
-			line = append(line, part...)
-		default: // too long already: its rest is only skipped
+		err := pipe.read(e.add)
+		if err != nil {
+			e.end()
 		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		e.line(line)
-		line = line[:0]
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -66,6 +56,39 @@ func (w *Writer) PumpEvents(r io.Reader) error {
 type events struct {
 	w      *Writer
 	warned map[string]bool
+	begun  []byte // a line that has not ended; of one that is too long, its beginning
+}
+
+// add takes bytes as they were read, and each line that ends in them.
+func (e *events) add(b []byte) {
+	for {
+		line, rest, ended := bytes.Cut(b, []byte{'\n'})
+		if !ended {
+			e.keep(line)
+			return
+		}
+		if len(e.begun) > 0 {
+			e.keep(line)
+			line = e.begun
+		}
+		e.line(line)
+		e.begun = e.begun[:0]
+		b = rest
+	}
+}
+
+// keep adds to a line that has not ended. Of one that is too long already, the
+// rest is only skipped.
+func (e *events) keep(part []byte) {
+	if len(e.begun) <= maxEventLine {
+		e.begun = append(e.begun, part...)
+	}
+}
+
+// end takes a last line without a newline.
+func (e *events) end() {
+	e.line(e.begun)
+	e.begun = nil
 }
 
 func (e *events) line(line []byte) {

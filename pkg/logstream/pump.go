@@ -12,9 +12,6 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
-// readSize is a pipe's capacity: the most that one read can bring.
-const readSize = 64 << 10
-
 // Pump reads r to its end and adds the bytes as chunks of s. It returns nil at
 // EOF, else the read error. It blocks while the buffer is full, and reads on
 // and discards once Run has given up.
@@ -28,16 +25,15 @@ func (w *Writer) Pump(s execution.Stream, r io.Reader) error {
 	w.mu.Unlock()
 	defer p.finish()
 
-	buf := make([]byte, readSize)
+	src := newSource(r)
 	for {
 		w.waitRoom()
-		n, err := r.Read(buf)
-		if n > 0 {
+		err := src.read(func(b []byte) {
 			if events := w.events.Load(); events != nil {
 				events.wait()
 			}
-			p.write(buf[:n])
-		}
+			p.write(b)
+		})
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode/utf8"
 )
 
 // Mask stands where a secret was.
@@ -29,20 +28,17 @@ const (
 type Redactor struct {
 	matcher atomic.Pointer[matcher]
 
-	mu       sync.Mutex // guards below: one Add at a time
-	known    map[string]bool
-	literals []string // the known values in all their forms
-	added    int
-	bytes    int
+	mu    sync.Mutex // guards below: one Add at a time
+	words words
+	added int
+	bytes int
 }
 
 // NewRedactor makes a redactor for secrets. Values under 6 characters are ignored.
 func NewRedactor(secrets []string) *Redactor {
-	r := &Redactor{known: map[string]bool{}}
-	for _, s := range secrets {
-		r.learn(s)
-	}
-	r.matcher.Store(newMatcher(r.literals))
+	b := basisOf(secrets)
+	r := &Redactor{words: b.words}
+	r.matcher.Store(b.matcher)
 	return r
 }
 
@@ -51,27 +47,21 @@ func NewRedactor(secrets []string) *Redactor {
 func (r *Redactor) Add(value string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.known[strings.TrimSpace(value)] {
+	if r.words.known[strings.TrimSpace(value)] {
 		return true
 	}
-	if r.added >= maxAdded || r.bytes+len(value) > maxAddedBytes || !r.learn(value) {
+	if r.added >= maxAdded || r.bytes+len(value) > maxAddedBytes {
+		return false
+	}
+	if r.added == 0 { // the first are shared with other redactors
+		r.words = r.words.clone()
+	}
+	if !r.words.learn(value) {
 		return false
 	}
 	r.added++
 	r.bytes += len(value)
-	r.matcher.Store(newMatcher(r.literals))
-	return true
-}
-
-func (r *Redactor) learn(value string) bool {
-	value = strings.TrimSpace(value) // a file's last newline is no part of the secret in it
-	if utf8.RuneCountInString(value) < minSecret {
-		return false
-	}
-	if !r.known[value] {
-		r.known[value] = true
-		r.literals = append(r.literals, variants(value)...)
-	}
+	r.matcher.Store(newMatcher(r.words.literals))
 	return true
 }
 

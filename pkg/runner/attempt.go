@@ -3,7 +3,9 @@ package runner
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,17 +169,19 @@ func (a *attempt) pump(ctx context.Context) {
 	a.unspool = unspool
 	go a.background(ctx, a.writing, a.writer.Run)
 	go a.background(spooling, a.spooling, a.spool.Run)
-	for _, read := range []func() error{
-		func() error { return a.writer.Pump(execution.Stdout, a.process.Stdout()) },
-		func() error { return a.writer.Pump(execution.Stderr, a.process.Stderr()) },
-		func() error { return a.writer.PumpEvents(a.process.Events()) },
-	} {
-		a.pumps.Go(func() {
-			if err := read(); err != nil {
-				a.log.WarnContext(ctx, "reading the engine's output", "error", err)
-			}
-		})
-	}
+	a.carry(ctx, a.process.Stdout(), func(r io.Reader) error { return a.writer.Pump(execution.Stdout, r) })
+	a.carry(ctx, a.process.Stderr(), func(r io.Reader) error { return a.writer.Pump(execution.Stderr, r) })
+	a.carry(ctx, a.process.Events(), a.writer.PumpEvents)
+}
+
+// carry reads one of the engine's pipes to its end.
+func (a *attempt) carry(ctx context.Context, pipe *os.File, read func(io.Reader) error) {
+	a.pumps.Go(func() {
+		defer pipe.Close()
+		if err := read(pipe); err != nil {
+			a.log.WarnContext(ctx, "reading the engine's output", "error", err)
+		}
+	})
 }
 
 // background runs a part of the pump. A refused write means that the engine must end.
