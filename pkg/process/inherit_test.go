@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -154,9 +155,52 @@ func TestTheShimHasNothingOfTheWorkersEnvironment(t *testing.T) {
 	t.Parallel()
 	r := start(t, newPool(t, 1), bad(processtest.Sleep)).ready()
 	environ := read(fmt.Sprintf("/proc/%d/environ", process.ShimPID(r.Process)))
-	if want := fmt.Sprintf("LONGHAUL_SHIM=%d\x00GOMAXPROCS=1\x00", os.Getpid()); environ != want {
+	if want := fmt.Sprintf("LONGHAUL_SHIM=%d\x00LONGHAUL_SLACK=%s\x00GOMAXPROCS=1\x00", os.Getpid(), slack(t)); environ != want {
 		t.Errorf("got %q, want %q", environ, want)
 	}
 	r.Terminate(0)
 	r.wait()
+}
+
+// The shim's idle threads may sleep long. Nobody else may.
+func TestTheEnginesTimersAreAsExactAsTheWorkers(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, 1)
+	r := start(t, pool, command("cat", "/proc/self/timerslack_ns"))
+	if got, want := strings.TrimSpace(r.rest()), slack(t); got != want {
+		t.Errorf("the engine's timers may be %s ns late, the worker's %s", got, want)
+	}
+	r.wait()
+
+	r = start(t, pool, bad(processtest.Sleep)).ready()
+	shim := process.ShimPID(r.Process)
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", shim))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("%d threads: %v", len(threads), err)
+	}
+	for _, thread := range threads {
+		want := "50000000"
+		if thread.Name() == strconv.Itoa(shim) {
+			want = slack(t)
+		}
+		got := read("/proc/" + thread.Name() + "/timerslack_ns")
+		if got == "" {
+			t.Log("the threads of the shim are not looked at: that takes CAP_SYS_NICE")
+			break
+		}
+		if strings.TrimSpace(got) != want {
+			t.Errorf("thread %s of shim %d: got %s, want %s", thread.Name(), shim, got, want)
+		}
+	}
+	r.Terminate(0)
+	r.wait()
+}
+
+// slack is by how many ns the kernel may let a timer of this program be late.
+func slack(t *testing.T) string {
+	ns, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(ns)
 }

@@ -17,6 +17,7 @@ func settleIn() error {
 	}
 	defaultSignals()
 	closeOnExec()
+	usualTimers()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become subreaper: %w", err)
 	}

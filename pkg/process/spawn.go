@@ -34,10 +34,12 @@ func newShim(p *Pool) (*shim, error) {
 		return nil, err
 	}
 	defer null.Close()
+	usual, restore := lazyTimers()
+	defer restore()
 	child, err := os.StartProcess(selfExe, []string{shimName}, &os.ProcAttr{
 		// Nothing of the worker's environment: the engine, which runs as the same user, can read the shim's.
 		// One processor is plenty for one thread, and saves the runtime's helpers.
-		Env:   []string{envShim + "=" + strconv.Itoa(os.Getpid()), "GOMAXPROCS=1"},
+		Env:   []string{envShim + "=" + strconv.Itoa(os.Getpid()), envSlack + "=" + strconv.Itoa(usual), "GOMAXPROCS=1"},
 		Files: []*os.File{null, null, os.Stderr, theirs},
 		Sys: &syscall.SysProcAttr{
 			Setsid:    true, // own group, no terminal: an interrupt typed at the worker is the worker's to handle
