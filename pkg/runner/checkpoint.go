@@ -69,7 +69,7 @@ func (s stopped) Error() string { return "stopped before the engine started: " +
 // openCheckpoint makes the folder, with what the newest earlier attempt left.
 // It is there whole or not at all, for the next process on this disk too.
 func (a *attempt) openCheckpoint(ctx context.Context) error {
-	if a.dir.plain {
+	if a.dir.plain() {
 		return nil // the folder is there
 	}
 	part := a.dir.checkpoint() + ".part"

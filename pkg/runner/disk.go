@@ -25,7 +25,7 @@ import (
 //	<WORKDIR>/<process>/<id>.<attempt>/checkpoint       EXECUTION_CHECKPOINT_DIR
 //	<WORKDIR>/<process>/<id>.<attempt>/spool            output that Redis has not taken yet
 //	<WORKDIR>/<process>/<id>.<attempt>/settlement.json  an outcome that Redis has not taken yet
-//	<WORKDIR>/<process>/spare-<n>                       empty folders for the next attempt
+//	<WORKDIR>/<process>/spare-<n>                       the same with empty folders and an old note, for the next attempt
 type disk struct {
 	base string // WORKDIR
 	root string // of this process
@@ -71,7 +71,8 @@ func takeLock(root string) (*os.File, error) {
 // close removes the folder unless something was left in it, and frees it for
 // whoever comes next.
 func (d *disk) close() error {
-	left, err := filepath.Glob(filepath.Join(d.root, "*", "attempt.json"))
+	d.spares.clear()
+	left, err := filepath.Glob(filepath.Join(d.root, "*", noteName))
 	if err == nil && len(left) == 0 {
 		err = os.RemoveAll(d.root)
 	}
@@ -112,15 +113,14 @@ func (d *disk) workdir(n note, cwd string) (workdir, error) {
 	if cwd == "" {
 		w.cwd = filepath.Join(w.root, "work")
 	}
-	w.plain = n.Lease.Attempt == 1 && !mayFollow(&n.Spec, n.Lease.Attempt)
-	dirs := []string{w.root, w.outputs(), filepath.Join(w.root, "work")}
-	if w.plain { // nothing to restore, and nothing to compare with
-		dirs = append(dirs, w.checkpoint())
+	if n.Lease.Attempt == 1 && !mayFollow(&n.Spec, n.Lease.Attempt) {
+		var err error
+		if w.spare, err = d.spares.take(w.root, n); err != nil {
+			return workdir{}, w.undo(fmt.Errorf("make the workdir (the setting WORKDIR): %w", err))
+		}
+		return w, nil
 	}
-	if w.plain && d.spares.take(w.root) {
-		dirs = nil
-	}
-	for _, dir := range dirs {
+	for _, dir := range []string{w.root, w.outputs(), filepath.Join(w.root, "work")} {
 		// Not MkdirAll: a root that is gone must not come back without its lock.
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return workdir{}, w.undo(fmt.Errorf("make the workdir (the setting WORKDIR): %w", err))

@@ -152,6 +152,9 @@ func (a *attempt) withTail(what string) string {
 
 // collect keeps the engine's files, and tells subscribers of each.
 func (a *attempt) collect(ctx context.Context) kept {
+	if a.dir.plain() && a.dir.spare.noOutputs(a.dir.root) {
+		return kept{}
+	}
 	emit := func(i artifact.Info) {
 		data, err := json.Marshal(i)
 		if err == nil {

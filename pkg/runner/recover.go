@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/artifact"
@@ -37,10 +39,13 @@ func (r *Runner) Recover(ctx context.Context) error {
 }
 
 func (r *Runner) recoverAll(ctx context.Context, root string) error {
-	notes, err := filepath.Glob(filepath.Join(root, "*", "attempt.json"))
+	notes, err := filepath.Glob(filepath.Join(root, "*", noteName))
 	if err != nil {
 		return err
 	}
+	notes = slices.DeleteFunc(notes, func(path string) bool {
+		return strings.HasPrefix(filepath.Base(filepath.Dir(path)), spareNamed) // an old note, of an attempt that was settled
+	})
 	return each(ctx, notes, func(ctx context.Context, path string) error {
 		return r.recoverOne(ctx, workdir{root: filepath.Dir(path)})
 	})

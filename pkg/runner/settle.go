@@ -80,8 +80,11 @@ func (a *attempt) leave(ctx context.Context, s redisstore.Settlement) {
 
 func (a *attempt) clean(ctx context.Context) {
 	// A tree that lost its shim may have left somebody behind who still writes here.
-	if a.dir.plain && !a.dir.left && a.process != nil && !a.process.Exit().ShimLost && a.r.disk.spares.keep(a.dir) {
-		return
+	if spare := a.dir.spare; spare != nil {
+		if !a.dir.left && a.process != nil && !a.process.Exit().ShimLost && a.r.disk.spares.keep(spare, a.dir.root) {
+			return
+		}
+		spare.close()
 	}
 	if err := a.dir.remove(); err != nil {
 		a.log.WarnContext(ctx, "workdir not removed", "error", err)

@@ -15,16 +15,22 @@ import (
 type workdir struct {
 	root, cwd string
 	artifacts kept
-	left      bool // for the next process: not to be removed
-	plain     bool // of an execution's only attempt, which has no checkpoint to go on with
+	left      bool   // for the next process: not to be removed
+	spare     *spare // of an execution's only attempt, which has no checkpoint to go on with
 }
 
-func (w workdir) outputs() string    { return filepath.Join(w.root, "outputs") }
+// noteName is in every workdir, and tells whose it is.
+const noteName = "attempt.json"
+
+func (w workdir) outputs() string    { return filepath.Join(w.root, outputsFolder) }
 func (w workdir) result() string     { return filepath.Join(w.root, "result.json") }
 func (w workdir) spool() string      { return filepath.Join(w.root, "spool") }
 func (w workdir) checkpoint() string { return filepath.Join(w.root, "checkpoint") }
-func (w workdir) note() string       { return filepath.Join(w.root, "attempt.json") }
+func (w workdir) note() string       { return filepath.Join(w.root, noteName) }
 func (w workdir) settlement() string { return filepath.Join(w.root, "settlement.json") }
+
+// plain: there is nothing to restore, and nothing to compare a checkpoint with.
+func (w workdir) plain() bool { return w.spare != nil }
 
 // checkpointState is beside the folder: what of it the store has.
 func (w workdir) checkpointState() string { return filepath.Join(w.root, "checkpoint.state") }
