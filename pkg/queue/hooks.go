@@ -44,7 +44,8 @@ type taker struct {
 	hold   func() <-chan struct{}
 	done   chan struct{}
 	stop   func()
-	looked time.Time // only Asynq's one goroutine that takes tasks comes here
+	looked time.Time // only Asynq's one goroutine that takes tasks comes here, and to round
+	round  int       // queues that it has asked for in this round of all of them
 
 	// Only Asynq's one goroutine that forwards tasks comes here.
 	delayed   bool // some task of these queues has a delay
@@ -115,17 +116,20 @@ func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if !ok {
 			return next(ctx, cmd)
 		}
-		if !t.await(ctx) || !t.try(queue) {
+		if !t.turn(ctx) || !t.try(queue) {
 			return redis.Nil // to Asynq, an empty queue
 		}
 		err := next(ctx, cmd)
 		switch {
 		case err == nil:
+			t.round = 0
 			t.took(queue)
 		case errors.Is(err, redis.Nil): // until the next wake
 		case redis.HasErrorPrefix(err, "NOSCRIPT"): // which is followed by EVAL at once
+			t.round--
 			t.wake(queue)
 		default: // look finds out when Redis is back
+			t.round = 0
 			t.pause(errorPause)
 		}
 		return err
@@ -180,6 +184,22 @@ func (t *taker) exist(ctx context.Context, kinds ...string) (n int64, err error)
 		n += one
 	}
 	return n, nil
+}
+
+// turn waits for a task at the beginning of a round. In a round Asynq asks for one
+// queue after the other until there is a task, and then it sleeps: for 10 µs as it
+// is told, but that is a millisecond in an idle process. So nothing waits within a
+// round, or a wake for a queue that has been asked already would come too late.
+func (t *taker) turn(ctx context.Context) bool {
+	first := t.round == 0
+	if t.round++; t.round == len(t.queues) {
+		t.round = 0
+	}
+	if first {
+		return t.await(ctx)
+	}
+	ready, _ := t.ready()
+	return ready
 }
 
 // await returns when a task may be taken, or with false when the server stops.
