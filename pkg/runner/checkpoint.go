@@ -254,6 +254,9 @@ func (a *attempt) lastCheckpoint(ctx context.Context, why cause) {
 // endCheckpoint waits until nothing reads the folder any more; at the end of a
 // drain the process goes all the same.
 func (a *attempt) endCheckpoint() {
+	if !a.mayFollow() {
+		return // nothing ever did
+	}
 	over := make(chan struct{})
 	go func() { a.checkpoint.saving.Wait(); close(over) }()
 	select {
