@@ -3,5 +3,5 @@
 -- Returns {'ok'} | {'refused', status or ''}
 local status = redis.call('HGET', rec, 'status')
 if status ~= 'queued' then return {'refused', status or ''} end
-finish('queued', ARGV[3], ARGV[4], ARGV[5], '', ARGV[6])
+finish('queued', ARGV[3], ARGV[4], ARGV[5], '', ARGV[6], '')
 return {'ok'}

@@ -7,7 +7,7 @@ local r = redis.call('HMGET', rec, 'status', 'dispatch', 'cancel')
 if not r[1] then return {'gone'} end
 if r[1] == 'queued' then
   redis.call('HSET', rec, 'cancel', int(now))
-  finish('queued', 'cancelled', ARGV[3], ARGV[4], '', ARGV[5])
+  finish('queued', 'cancelled', ARGV[3], ARGV[4], '', ARGV[5], '')
   return {'settled', 'cancelled', r[2]}
 end
 if r[1] == 'running' then

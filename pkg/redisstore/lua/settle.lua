@@ -4,7 +4,7 @@
 -- ARGV[10] ms to wait before the next attempt   ARGV[11], ARGV[12] outcome and data of the end event should it
 --   have been cancelled meanwhile, in which case it does not go back in line
 -- Returns {'ok', dispatch, 0 where it did not go back in line} | {'fenced', status or ''} | {'alive'}
-local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled', 'started', 'past', 'cancel')
+local r = redis.call('HMGET', rec, 'status', 'token', 'created', 'queue', 'attempt', 'dispatch', 'settled', 'started', 'past', 'cancel', 'last')
 if not r[1] then return {'fenced', ''} end
 -- The same settle again, after a lost reply.
 if r[7] == ARGV[3] then return {'ok', r[1] == 'queued' and r[6] or '0'} end
@@ -13,24 +13,23 @@ if ARGV[9] == '1' then
   local ends = redis.call('ZSCORE', prefix .. 'run', id)
   if ends and tonumber(ends) > tick() then return {'alive'} end
 end
-redis.call('HSET', rec, 'settled', ARGV[3])
 if ARGV[4] == 'queued' and r[10] then
-  finish('running', 'cancelled', ARGV[11], ARGV[12], ARGV[7], ARGV[8])
+  finish('running', 'cancelled', ARGV[11], ARGV[12], ARGV[7], ARGV[8], ARGV[3])
   return {'ok', '0'}
 end
 if ARGV[4] ~= 'queued' then
-  finish('running', ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
+  finish('running', ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[3])
   return {'ok', '0'}
 end
 local past = '{"started":' .. (r[8] or '0') .. ',"ended":' .. int(now) .. ',"outcome":' .. ARGV[5] .. '}'
 if r[9] then past = r[9] .. ',' .. past end
-redis.call('HSET', rec, 'past', past)
-redis.call('HDEL', rec, 'started')
 local eligible = int(now + tonumber(ARGV[10]))
 local dispatch = int(tonumber(r[6]) + 1)
-redis.call('HSET', rec, 'status', 'queued', 'eligible', eligible, 'dispatch', dispatch, 'token', '')
+redis.call('HSET', rec, 'status', 'queued', 'settled', ARGV[3], 'past', past, 'eligible', eligible,
+  'dispatch', dispatch, 'token', '', 'last', after(r[11]))
+redis.call('HDEL', rec, 'started')
 redis.call('ZREM', prefix .. 'run', id)
 redis.call('ZADD', prefix .. 'q:' .. r[4], eligible, id)
 move('running', 'queued', r[3])
-emit('status', r[5], ARGV[6])
+emit(after(r[11]), 'status', r[5], ARGV[6])
 return {'ok', dispatch}
