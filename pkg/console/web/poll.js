@@ -4,15 +4,16 @@ import { useEffect, useRef, useState } from './lib.js'
 
 /**
  * Reads a path now and every few seconds while the page is visible. The last answer
- * stays while a later one fails.
+ * stays while a later one fails; with keep also while the first of another path comes.
  * @template T
  * @param {string} path '' reads nothing
  * @param {number} [every] milliseconds; 0: once
- * @returns {{data: T|null, error: Error|null, refresh: () => void, at: number}}
- *   data belongs to path, and is null until its first answer; at is when it came
+ * @param {{keep?: boolean}} [options]
+ * @returns {{data: T|null, error: Error|null, stale: boolean, refresh: () => void}}
+ *   data is null until the first answer; stale: it is another path's
  */
-export function usePoll(path, every = 2000) {
-  const [state, set] = useState({ path: '', data: /** @type {T|null} */ (null), error: /** @type {Error|null} */ (null), at: 0 })
+export function usePoll(path, every = 2000, { keep = false } = {}) {
+  const [state, set] = useState({ path: '', data: /** @type {T|null} */ (null), error: /** @type {Error|null} */ (null) })
   const refresh = useRef(() => {})
   const loggedIn = session.value === 'in'
   useEffect(() => {
@@ -23,10 +24,10 @@ export function usePoll(path, every = 2000) {
       clearTimeout(timer)
       try {
         const data = await get(path, { signal: stop.signal })
-        set({ path, data: /** @type {T} */ (data), error: null, at: Date.now() })
+        set({ path, data: /** @type {T} */ (data), error: null })
       } catch (err) {
         if (stop.signal.aborted) return
-        set(s => ({ ...s, ...(s.path === path ? {} : { path, data: null }), error: /** @type {Error} */ (err) }))
+        set(s => ({ ...s, ...(s.path === path ? {} : { path, data: keep ? s.data : null }), error: /** @type {Error} */ (err) }))
       }
       clearTimeout(timer)
       if (every && !document.hidden && !stop.signal.aborted) timer = setTimeout(read, every)
@@ -42,5 +43,5 @@ export function usePoll(path, every = 2000) {
     }
   }, [path, every, loggedIn])
   const mine = state.path === path
-  return { data: mine ? state.data : null, error: mine ? state.error : null, at: mine ? state.at : 0, refresh: () => refresh.current() }
+  return { data: mine || keep ? state.data : null, error: mine ? state.error : null, stale: !mine, refresh: () => refresh.current() }
 }
