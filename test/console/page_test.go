@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/longhaul/longhaul/pkg/execution"
 )
 
 // tab is one tab of the browser, with cookies that no other test has.
@@ -285,4 +287,16 @@ func (p *tab) axe(where string) {
 	for _, f := range found {
 		p.t.Errorf("axe, %s: %s", where, f)
 	}
+}
+
+// clickBar clicks an execution's bar in the timeline.
+func (p *tab) clickBar(id execution.ID) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS("#bar-" + string(id) + " rect")))
+}
+
+// back goes back in the history.
+func (p *tab) back() {
+	p.t.Helper()
+	p.do(chromedp.NavigateBack())
 }

@@ -82,7 +82,7 @@ function Bar({ bar, top, x, entry, selected }) {
       <title>${text}</title>
       ${bar.waited < bar.from && html`<line class="waited" x1=${x(bar.waited)} x2=${left} y1=${top + 8} y2=${top + 8} />`}
       <rect x=${left} y=${top + 1} width=${wide} height="14" rx="3" />
-      ${wide > 60 && html`<text x=${left + 6} y=${top + 12}>${(e.engine ?? commandLine(e)).slice(0, Math.floor((wide - 10) / 7))}</text>`}
+      ${wide > 60 && html`<text aria-hidden="true" x=${left + 6} y=${top + 12}>${(e.engine ?? commandLine(e)).slice(0, Math.floor((wide - 10) / 7))}</text>`}
     </a>`
 }
 

@@ -2,5 +2,5 @@ import { html } from './lib.js'
 import { Empty, Page } from './ui.js'
 
 export function NewRun() {
-  return html`<${Page} title="NewRun"><${Empty} title="Nothing yet" /><//>`
+  return html`<${Page} title="New run"><${Empty} title="Nothing yet" /><//>`
 }

@@ -38,6 +38,8 @@ function outcome(e) {
   if (e.status === 'queued') return e.queue_position == null ? '' : e.queue_position === 0 ? 'next in line' : `${count(e.queue_position, 'other')} before it`
   if (e.status === 'running') return progress(e)
   if (e.status === 'completed') return ''
+  if (e.status === 'cancelled') return e.started_at ? 'on request' : 'before it began'
+  if (e.status === 'timeout') return e.reason === 'queue_timeout' ? 'waited too long' : `ran for ${duration(e.timeout_seconds)}`
   return e.signal ?? (e.exit_code ? `exit code ${e.exit_code}` : (e.reason ?? '').replaceAll('_', ' '))
 }
 
