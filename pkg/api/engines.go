@@ -20,6 +20,7 @@ type Engine struct {
 	AllowsArgs  bool            `json:"allows_args" doc:"A request may add arguments; the catalog says which"`
 	TakesInput  bool            `json:"takes_input" doc:"input goes to its stdin"`
 	Env         []string        `json:"env" nullable:"false" doc:"Variables that a request may set"`
+	Warm        bool            `json:"warm" doc:"Processes of it are kept that have imported already"`
 	Defaults    EngineDefaults  `json:"defaults"`
 }
 

@@ -20,6 +20,7 @@ type Description struct {
 	AllowsArgs  bool            `json:"allows_args"`      // extra args are taken, any or by pattern
 	TakesInput  bool            `json:"takes_input"`      // input goes to stdin
 	Env         []string        `json:"env,omitempty"`    // names that a request may set
+	Warm        bool            `json:"warm"`             // processes of it are kept ready
 	Defaults    Defaults        `json:"defaults"`
 }
 
@@ -50,6 +51,7 @@ func (e *entry) public(kind string) Description {
 		AllowsArgs: e.anyArgs || len(e.allow) > 0,
 		TakesInput: e.paramsTo != paramsToStdin,
 		Env:        append([]string(nil), e.envFromRequest...),
+		Warm:       e.warm != nil,
 		Defaults: Defaults{
 			TimeoutSeconds:    int64(cmp.Or(e.timeout, e.maxTimeout) / time.Second),
 			MaxTimeoutSeconds: int64(e.maxTimeout / time.Second),

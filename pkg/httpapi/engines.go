@@ -23,7 +23,7 @@ func (s *Server) engines(context.Context, *struct{}) (*enginesOutput, error) {
 	for _, d := range s.Catalog.Public() {
 		out.Body.Engines = append(out.Body.Engines, api.Engine{
 			Name: d.Name, Kind: d.Kind, Description: d.Description, Params: d.Params,
-			AllowsArgs: d.AllowsArgs, TakesInput: d.TakesInput, Env: append([]string{}, d.Env...),
+			AllowsArgs: d.AllowsArgs, TakesInput: d.TakesInput, Env: append([]string{}, d.Env...), Warm: d.Warm,
 			Defaults: api.EngineDefaults(d.Defaults),
 		})
 	}
