@@ -34,7 +34,7 @@ func busy(t *testing.T, h *house) (running, queued execution.ID) {
 		})
 	}
 	for i := range 5 {
-		running = h.sh(fmt.Sprintf(`echo '{"type":"progress","percent":%d,"message":"reading"}' >&$EXECUTION_EVENTS_FD; sleep 5%d`, 20+i*15, i))
+		h.sh(fmt.Sprintf(`echo '{"type":"progress","percent":%d,"message":"reading"}' >&$EXECUTION_EVENTS_FD; sleep 5%d`, 20+i*15, i))
 	}
 	running = h.run(api.StartRequest{Command: "sleep", Args: []string{"61"}})
 	h.await(running, execution.Running)

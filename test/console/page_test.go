@@ -148,13 +148,24 @@ func (p *tab) goTo(path string) {
 	p.do(chromedp.Navigate(p.url + path))
 }
 
-// wait waits until an expression of JavaScript is true.
+// wait waits until an expression of JavaScript is true, in whatever document is
+// there by then.
 func (p *tab) wait(js string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, pageTimeout)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+js+")", chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		p.t.Fatalf("it never came to be that %s: %v\nthe page says: %.1500s", js, err, p.eval("document.body.innerText"))
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+js+")"))
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatalf("it never came to be that %s (%v)\nthe page says: %.1500s", js, err, p.eval("document.body.innerText"))
+		case <-tick.C:
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ function Card({ e }) {
   return html`
     <section class="card" aria-label=${e.name}>
       <div class="card-head"><h2 class="mono">${e.name}</h2>
-        ${e.kind === 'command' && html`<span class="pill">command</span>`}${e.warm && html`<span class="pill completed" title="Processes are kept that have imported already">warm</span>`}
+        ${e.kind === 'command' && html`<span class="pill dim">command</span>`}${e.warm && html`<span class="pill completed" title="Processes are kept that have imported already">warm</span>`}
         <a class="button" href=${`/console/new?${new URLSearchParams({ [e.kind]: e.name })}`} aria-label=${`New run of ${e.name}`}>New run</a></div>
       ${e.description && html`<p>${e.description}</p>`}
       ${params.length > 0 && html`<dl class="params">${params.map(([name, p]) => html`

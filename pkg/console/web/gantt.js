@@ -77,7 +77,7 @@ function Bar({ bar, top, x, entry, selected }) {
   const href = `/console/executions/${e.execution_id}`
   const text = `${e.status}: ${commandLine(e).slice(0, 80)}, ${elapsed(bar.to - bar.from)}`
   return html`
-    <a id=${'bar-' + e.execution_id} class="bar ${e.status} ${e.execution_id === selected ? 'selected' : ''}" href=${href} aria-label=${text}
+    <a id=${'bar-' + e.execution_id} class="bar ${e.status} ${e.execution_id === selected ? 'selected' : ''}" href=${href}
       tabindex=${e.execution_id === entry ? 0 : -1} onClick=${(/** @type {MouseEvent} */ ev) => { if (!ev.ctrlKey && !ev.metaKey) { ev.preventDefault(); go(href) } }}>
       <title>${text}</title>
       ${bar.waited < bar.from && html`<line class="waited" x1=${x(bar.waited)} x2=${left} y1=${top + 8} y2=${top + 8} />`}

@@ -39,7 +39,7 @@ function Form({ engine, engines, spec, from }) {
   const schema = /** @type {any} */ (engine.params)
   const [form, setForm] = useState(() => (spec ? formOf(spec) : { ...formOf({}), params: defaultsOf(schema) }))
   const [files, setFiles] = useState(/** @type {File[]} */ ([]))
-  const { errorAt, others, busy, submit } = useStart(placesOf(engine))
+  const { errorAt, others, busy, submit } = useStart(placesOf(engine), form)
   const set = (/** @type {Record<string, any>} */ parts) => setForm(f => ({ ...f, ...parts }))
   const request = useMemo(() => requestOf(engine, form), [form])
   const body = spec ? changes(request, spec) : request
@@ -71,21 +71,27 @@ const placesOf = engine => ['labels', 'timeout_seconds', 'queue', 'on_interrupt'
   ...(engine.allows_args ? ['args'] : []), ...(engine.takes_input ? ['input'] : []), ...engine.env.map(n => 'env.' + n),
   ...Object.keys(/** @type {any} */ (engine.params)?.properties ?? {}).map(n => 'params.' + n)]
 
-/** Sends the form, and puts what is wrong with it where it is wrong. @param {string[]} places */
-function useStart(places) {
+/**
+ * Sends the form, and puts what is wrong with it where it is wrong, until that is changed.
+ * @param {string[]} places @param {Record<string, any>} form
+ */
+function useStart(places, form) {
   const [problem, setProblem] = useState(/** @type {Problem|null} */ (null))
   const [busy, setBusy] = useState(false)
   const sent = useRef({ body: '', key: '' })
-  const errors = problem?.errors ?? []
+  const refused = useRef(form)
+  const changed = (/** @type {string} */ at) => valueAt(form, at) !== valueAt(refused.current, at)
+  const errors = (problem?.errors ?? []).filter(e => !changed(places.find(at => within(e.location ?? '', at)) ?? ''))
   const errorAt = (/** @type {string} */ at) => errors.filter(e => within(e.location ?? '', at)).map(e => e.message).join('; ') || undefined
   const submit = async (/** @type {SubmitEvent} */ e, /** @type {{from: string, body: any, files: File[]}} */ what) => {
     e.preventDefault()
-    const form = /** @type {HTMLFormElement} */ (e.target)
-    const bad = form.querySelector('textarea:invalid, input:invalid:not([required])')
-    if (bad instanceof HTMLElement) return bad.focus()
+    const element = /** @type {HTMLFormElement} */ (e.target)
+    const bad = [...element.querySelectorAll('textarea')].find(t => t.validity.customError) // no JSON yet
+    if (bad) return bad.focus()
     // Sent again unchanged, it has the same key: if the first did arrive, there is no second.
     const text = JSON.stringify([what.body, what.files.map(f => [f.name, f.size, f.lastModified])])
     if (sent.current.body !== text) sent.current = { body: text, key: newKey() }
+    refused.current = form
     setBusy(true)
     try {
       const started = await start({ ...what, key: sent.current.key })
@@ -97,13 +103,16 @@ function useStart(places) {
       const p = err instanceof Problem ? err : new Problem({ detail: /** @type {Error} */ (err).message })
       setProblem(p)
       announce(p.errors.length ? `${count(p.errors.length, 'field')} must be corrected` : p.message)
-      setTimeout(() => /** @type {HTMLElement|null} */ (form.querySelector('[aria-invalid=true]'))?.focus(), 50)
+      setTimeout(() => /** @type {HTMLElement|null} */ (element.querySelector('[aria-invalid=true]'))?.focus(), 50)
     }
   }
   const elsewhere = errors.filter(e => !places.some(at => within(e.location ?? '', at))).map(e => `${e.location} ${e.message}`)
-  const others = problem && !errors.length ? [problem.message] : elsewhere
+  const others = problem && !problem.errors.length ? [problem.message] : elsewhere
   return { errorAt, others, busy, submit }
 }
+
+/** What the form holds at a place, as text. @param {Record<string, any>} form @param {string} at */
+const valueAt = (form, at) => JSON.stringify(at.split('.').reduce((v, name) => v?.[name], form))
 
 /** @param {string} location @param {string} at Whether a problem's place is a field or lies within it. */
 const within = (location, at) => location === at || location.startsWith(at + '.') || location.startsWith(at + '[')

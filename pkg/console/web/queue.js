@@ -1,8 +1,8 @@
 // Who waits, and for how long.
-import { commandLine, count, duration } from './format.js'
+import { commandLine, count, duration, elapsed } from './format.js'
 import { html } from './lib.js'
 import { usePoll } from './poll.js'
-import { Empty, Failure, Loading, Page, Since } from './ui.js'
+import { Empty, Failure, Loading, Page, Since, TableBox } from './ui.js'
 
 /** @typedef {import('./types').QueueStats} QueueStats */
 /** @typedef {import('./types').Execution} Execution */
@@ -32,7 +32,7 @@ function Numbers({ s }) {
       <div><dt>Running</dt><dd>${s.running.toLocaleString()} <small>of ${s.capacity.toLocaleString()}</small></dd>
         <dd><progress max="100" value=${taken} aria-label="Slots taken"></progress></dd></div>
       <div><dt>Expected wait</dt><dd>${s.depth ? duration(s.expected_wait_seconds) : 'none'}</dd><dd class="hint">for one that comes now</dd></div>
-      <div><dt>Longest wait</dt><dd>${s.depth ? duration(Math.round(s.oldest_age_seconds)) : 'none'}</dd><dd class="hint">of the first in line</dd></div>
+      <div><dt>Longest wait</dt><dd>${s.depth ? elapsed(s.oldest_age_seconds * 1000) : 'none'}</dd><dd class="hint">of the first in line</dd></div>
       <div><dt>Throughput</dt><dd>${s.throughput_per_minute == null ? '–' : round(s.throughput_per_minute)} <small>a minute</small></dd><dd class="hint">${count(s.workers, 'worker')}${s.draining ? `, ${s.draining} draining` : ''}</dd></div>
     </dl>`
 }
@@ -42,26 +42,25 @@ const round = n => (n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString())
 
 /** @param {{s: QueueStats}} props */
 const Lines = ({ s }) => html`
-  <div class="table-wrap"><table class="list">
-    <caption class="visually-hidden">Each queue</caption>
+  <${TableBox} label="Each queue">
     <thead><tr><th scope="col">Queue</th><th scope="col" class="right">Waiting</th><th scope="col" class="right">Running</th><th scope="col" class="right">Longest wait</th><th scope="col" class="right">Expected wait</th><th scope="col" class="right">A minute</th></tr></thead>
     <tbody>${Object.entries(s.queues).map(([name, q]) => html`
       <tr key=${name}><th scope="row">${name}</th><td class="right num">${q.depth.toLocaleString()}</td><td class="right num">${q.running.toLocaleString()}</td>
-        <td class="right num">${q.depth ? duration(Math.round(q.oldest_age_seconds)) : '–'}</td><td class="right num">${q.depth ? duration(q.expected_wait_seconds) : '–'}</td>
+        <td class="right num">${q.depth ? elapsed(q.oldest_age_seconds * 1000) : '–'}</td><td class="right num">${q.depth ? duration(q.expected_wait_seconds) : '–'}</td>
         <td class="right num">${q.throughput_per_minute == null ? '–' : round(q.throughput_per_minute)}</td></tr>`)}</tbody>
-  </table></div>`
+  <//>`
 
 /** @param {{list: Execution[], depth: number}} props */
 function Next({ list, depth }) {
   if (depth > most) return html`<p class="dim">${depth.toLocaleString()} wait: too many to show. <a href="/console/?status=queued">The list</a> has them.</p>`
   const first = [...list].sort((a, b) => (a.queue_position ?? Infinity) - (b.queue_position ?? Infinity)).slice(0, 20)
   return html`
-    <div class="table-wrap"><table class="list">
-      <caption class="visually-hidden">Those that wait, the first in line first</caption>
+    <${TableBox} label="Those that wait, the first in line first">
+      <colgroup><col class="c-place" /></colgroup>
       <thead><tr><th scope="col" class="right">Place</th><th scope="col">What</th><th scope="col" class="right">Waits</th></tr></thead>
       <tbody>${first.map(e => html`
         <tr key=${e.execution_id}><td class="right num">${e.queue_position == null ? '–' : e.queue_position + 1}</td>
           <td class="c-what"><a class="mono" href=${`/console/executions/${e.execution_id}`}>${commandLine(e)}</a></td>
           <td class="right"><${Since} since=${e.created_at} /></td></tr>`)}</tbody>
-    </table></div>`
+    <//>`
 }

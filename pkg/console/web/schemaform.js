@@ -48,7 +48,7 @@ export const SchemaForm = ({ schema, values, onChange, errorAt }) => html`${Obje
 function Param(props) {
   const { name, p, required, error } = props
   if (p.type === 'boolean') return html`<${Flag} ...${props} />`
-  const hint = [p.description, limits(p)].filter(Boolean).join(' ')
+  const hint = [p.description?.replace(/([^.!?])$/, '$1.'), limits(p)].filter(Boolean).join(' ')
   return html`<${Field} label=${p.title ?? name} ...${{ hint, error, required }}>${(/** @type {any} */ a) => control(props, a)}<//>`
 }
 

@@ -71,6 +71,9 @@ export const Ago = ({ at }) => html`<time datetime=${at} title=${date(at)}>${ago
 /** Counts up from an instant. @param {{since: string}} props */
 export const Since = ({ since }) => html`<span class="num">${elapsed(now.value - Date.parse(since))}</span>`
 
+/** A table that scrolls by itself where the screen is narrow. @param {{label: string, children?: any}} props */
+export const TableBox = ({ label, children }) => html`<div class="table-wrap" role="region" aria-label=${label} tabindex="0"><table class="list">${children}</table></div>`
+
 /** Nothing is here, and what to do about it. @param {{title: string, children?: any}} props */
 export const Empty = ({ title, children }) => html`<div class="state"><p class="state-title">${title}</p>${children}</div>`
 
