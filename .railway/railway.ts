@@ -71,7 +71,7 @@ export default defineRailway(() => {
       PORT: "8081", // the image's WORKER_PORT, where Railway's health check asks
       RAILWAY_DEPLOYMENT_DRAINING_SECONDS: String(draining.worker),
       ...keep(
-        "WORKDIR", "WORKDIR_MIN_FREE", "QUEUES", "MAX_CONCURRENT", "SPOOL_MAX_BYTES", "ARTIFACTS_MAX_FILES", "ARTIFACTS_MAX_BYTES",
+        "WORKDIR", "WORKDIR_MIN_FREE", "QUEUES", "MAX_CONCURRENT", "SPOOL_MAX_BYTES", "METRICS_INTERVAL", "ARTIFACTS_MAX_FILES", "ARTIFACTS_MAX_BYTES",
         "CHECKPOINT_INTERVAL", "CHECKPOINT_MAX_BYTES",
         // Secrets of engines: those that engines.yaml names.
         "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL",

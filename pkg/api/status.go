@@ -39,11 +39,20 @@ type Execution struct {
 	Deadline          *Time             `json:"deadline" format:"date-time" doc:"When the running attempt will be stopped" example:"2025-01-07T21:11:15.001Z"`
 	CancelRequestedAt *Time             `json:"cancel_requested_at" format:"date-time"`
 	Progress          json.RawMessage   `json:"progress" doc:"Data of the newest progress event, or null"`
+	Metrics           *Metrics          `json:"metrics" doc:"Data of the newest metrics event, or null: the engine has run for less than METRICS_INTERVAL"`
 	Labels            map[string]string `json:"labels" doc:"As given at the start"`
 	RerunOf           *execution.ID     `json:"rerun_of" doc:"The execution that this one repeats, by POST /execute/rerun/{id}"`
 	LastEvent         execution.Cursor  `json:"last_event" doc:"Number of the newest event: the cursor of ?after=" example:"41"`
 	LogBytes          int64             `json:"log_bytes" doc:"Bytes of stdout and stderr so far" example:"20480"`
 	Links             Links             `json:"links"`
+}
+
+// Metrics is the data of a metrics event: what the engine uses, with all that it started.
+type Metrics struct {
+	CPUPercent  float64 `json:"cpu_percent" doc:"Since the sample before; 100 is one core" example:"132.5"`
+	MemoryBytes int64   `json:"memory_bytes" doc:"Resident; pages that processes share count for each" example:"104857600"`
+	Processes   int     `json:"processes" doc:"0 in the last sample, when nothing was left" example:"3"`
+	CPUSeconds  float64 `json:"cpu_seconds" doc:"User and system, so far" example:"12.1"`
 }
 
 // PastAttempt is one that did not end its execution: its worker was lost or

@@ -39,7 +39,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	sealer := redisstore.NewSealer(p.store, log)
 	run, err := runner.New(timed{p.store, sealer, p.metrics}, p.catalog, keeper, p.artifacts, p.tasks, runner.Options{
 		Worker: cfg.WorkerName, Slots: cfg.MaxConcurrent, Workdir: cfg.Workdir, MinFree: cfg.MinFree,
-		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, SpoolBytes: cfg.SpoolMaxBytes,
+		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, MetricsEvery: cfg.MetricsInterval, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
 		Checkpoints:    p.internal, CheckpointEvery: cfg.CheckpointInterval, CheckpointBytes: cfg.CheckpointMaxBytes,
 		Lookup: os.LookupEnv, Logger: log, Observer: observer{p.metrics},

@@ -68,6 +68,8 @@ type Config struct {
 	CancelGrace   time.Duration
 	DrainTimeout  time.Duration
 
+	MetricsInterval time.Duration // 0: no metrics events
+
 	Artifacts Artifacts
 
 	CheckpointInterval time.Duration // 0: only when an engine was interrupted

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
@@ -129,4 +130,14 @@ func networks(c *Config, s string) error {
 		c.WebhookAllowNetworks = append(c.WebhookAllowNetworks, p.Masked())
 	}
 	return nil
+}
+
+// metricsInterval takes no interval so short that looking would cost more than what is looked at.
+func metricsInterval(c *Config, s string) error {
+	d, err := ParseDuration(s)
+	if err == nil && d != 0 && (d < time.Second || d > time.Hour) {
+		err = errors.New("must be 0, or between 1s and 1h")
+	}
+	c.MetricsInterval = d
+	return err
 }

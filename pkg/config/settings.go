@@ -156,6 +156,11 @@ var settings = []*setting{
 		parse: whole(1, 1000, func(c *Config, n int64) { c.MaxConcurrent = int(n) }),
 	},
 	{
+		name: "METRICS_INTERVAL", def: "5s", roles: Worker, example: "10s",
+		doc:   "How often an execution's log gets an event `metrics` with what its engine uses (CPU, memory, processes), and once more at the end; 0 = never, and an engine that runs for less has none.",
+		parse: metricsInterval,
+	},
+	{
 		name: "LOG_REDIS_BYTES", def: "64MiB", roles: both, example: "64MiB",
 		doc:   "How many bytes of one execution's events, as stored, stay in Redis; beyond them head and tail stay, and the middle goes to the store of ARTIFACTS_URL, or is dropped where there is none.",
 		parse: size(64<<10, 4<<30, func(c *Config, n int64) { c.LogRedisBytes = n }),

@@ -109,6 +109,7 @@ type Batch struct {
 	Data     []byte
 	LogBytes int64           // bytes of stdout and stderr in it
 	Progress json.RawMessage // data of its newest progress event, if any
+	Metrics  json.RawMessage // likewise of its newest metrics event
 	// Gap, if any, stands in for Data: the N events were not kept.
 	Gap *GapNote
 }

@@ -49,6 +49,7 @@ const (
 	EventStalled    EventType = "stalled"
 	EventCheckpoint EventType = "checkpoint"
 	EventColdStart  EventType = "cold_start"
+	EventMetrics    EventType = "metrics"
 	EventGap        EventType = "gap"
 	EventEnd        EventType = "end"
 )

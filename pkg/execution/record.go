@@ -25,6 +25,7 @@ type Record struct {
 	Last              Cursor          // number of the newest event: the record's version too
 	LogBytes          int64           // bytes of stdout and stderr so far, all attempts
 	Progress          json.RawMessage // data of the newest progress event
+	Metrics           *Metrics        // newest sample of the newest attempt; nil before the first
 	Outcome           *Outcome        // nil until terminal
 	Past              []PastAttempt   // those after which it went back in line
 	Result            json.RawMessage // what the engine wrote to EXECUTION_RESULT_FILE

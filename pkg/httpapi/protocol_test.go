@@ -32,7 +32,7 @@ func TestTheProtocolDocumentKnowsEveryCodeStatusAndEvent(t *testing.T) {
 	}
 	for _, event := range []execution.EventType{
 		execution.EventStatus, execution.EventLog, execution.EventProgress, execution.EventAgent,
-		execution.EventArtifact, execution.EventGap, execution.EventEnd,
+		execution.EventArtifact, execution.EventMetrics, execution.EventGap, execution.EventEnd,
 	} {
 		if !strings.Contains(doc, "| `"+string(event)+"`") {
 			t.Errorf("the event %s is missing", event)

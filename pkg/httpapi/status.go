@@ -112,7 +112,7 @@ func executionOf(rec *execution.Record, now time.Time) api.Execution {
 		DurationSeconds: math.Round(rec.Duration(now).Seconds()*1000) / 1000,
 		Attempt:         rec.Attempt, MaxAttempts: spec.MaxAttempts, Worker: strPtr(rec.Worker),
 		TimeoutSeconds: spec.TimeoutSeconds, CancelRequestedAt: api.TimePtr(rec.CancelRequestedAt),
-		Progress: rec.Progress, Labels: spec.Labels, LastEvent: rec.Last, LogBytes: rec.LogBytes,
+		Progress: rec.Progress, Metrics: (*api.Metrics)(rec.Metrics), Labels: spec.Labels, LastEvent: rec.Last, LogBytes: rec.LogBytes,
 		PastAttempts: []api.PastAttempt{}, Links: api.LinksOf(rec.ID),
 	}
 	for _, p := range rec.Past {

@@ -21,7 +21,7 @@ var eventType = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
 
 // reserved are the types that say something in Longhaul's own name.
 var reserved = []execution.EventType{
-	execution.EventStatus, execution.EventLog, execution.EventCheckpoint, execution.EventColdStart, execution.EventGap, execution.EventEnd,
+	execution.EventStatus, execution.EventLog, execution.EventCheckpoint, execution.EventColdStart, execution.EventMetrics, execution.EventGap, execution.EventEnd,
 }
 
 // parseEvent reads one line. mistake is "" or what the engine's author must

@@ -47,7 +47,7 @@ func TestAnEnginesEventsArePassedOnWithTheirDataExact(t *testing.T) {
 
 func TestAMistakeIsDroppedAndToldOncePerKind(t *testing.T) {
 	for _, mistake := range []string{
-		`{"type":"status","status":"completed"}`, `{"type":"end"}`, `{"type":"gap"}`, `{"type":"checkpoint","action":"saved"}`, `{"type":"log","text":"x"}`,
+		`{"type":"status","status":"completed"}`, `{"type":"end"}`, `{"type":"gap"}`, `{"type":"checkpoint","action":"saved"}`, `{"type":"log","text":"x"}`, `{"type":"metrics","cpu_percent":1}`,
 		`plain text`, `[1]`, `null`, `"x"`, `{"type":"a"} {"type":"b"}`,
 		`{}`, `{"type":7}`, `{"type":"Upper"}`, `{"type":""}`, `{"type":"` + strings.Repeat("a", 65) + `"}`,
 		`{"type":"progress"}`, `{"type":"progress","percent":"7"}`, `{"type":"progress","percent":null}`,

@@ -104,8 +104,11 @@ func (w *Writer) encode(no uint64, items []item, data []byte) (execution.Batch, 
 		it := &items[i]
 		if it.event != nil {
 			data = execution.AppendEvent(data, it.event)
-			if it.event.Type == execution.EventProgress {
+			switch it.event.Type {
+			case execution.EventProgress:
 				b.Progress = it.event.Data
+			case execution.EventMetrics:
+				b.Metrics = it.event.Data
 			}
 			continue
 		}

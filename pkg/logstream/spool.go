@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -323,6 +324,21 @@ func appendBatch(dst []byte, b execution.Batch) []byte {
 
 var errRecord = errors.New("logstream: a spooled batch is not whole")
 
+// metricsIn finds the newest metrics event of a batch: it has no place of its own
+// in a record of the file, which other releases read too.
+func metricsIn(data []byte) (newest json.RawMessage) {
+	events, err := execution.DecodeBatch(data, 1)
+	if err != nil {
+		return nil
+	}
+	for i := range events {
+		if events[i].Type == execution.EventMetrics {
+			newest = events[i].Data
+		}
+	}
+	return newest
+}
+
 func readBatch(r io.Reader) (b execution.Batch, size int64, err error) {
 	var header [recordHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -351,5 +367,6 @@ func readBatch(r io.Reader) (b execution.Batch, size int64, err error) {
 	if fields[3] > 0 {
 		b.Progress = body[:fields[3]:fields[3]]
 	}
+	b.Metrics = metricsIn(b.Data)
 	return b, int64(recordHeader) + int64(n), nil
 }

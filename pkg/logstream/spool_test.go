@@ -245,3 +245,25 @@ func FuzzASpooledBatchIsReadBackOrRefused(f *testing.F) {
 		}
 	})
 }
+
+func TestTheNewestMetricsComeBackFromTheDisk(t *testing.T) {
+	sink := newFlaky()
+	s, _, finish := spooling(t, sink, 1<<20)
+	sink.set(errAway)
+	b := execution.Batch{No: 1, N: 3}
+	for _, e := range []execution.Event{
+		{Type: execution.EventMetrics, Data: []byte(`{"processes":1}`)}, {Type: execution.EventMetrics, Data: []byte(`{"processes":2}`)}, {Type: "other", Data: []byte(`{}`)},
+	} {
+		b.Data = execution.AppendEvent(b.Data, &e)
+	}
+	if err := s.Append(t.Context(), lease, b); err != nil {
+		t.Fatal(err)
+	}
+	sink.set(nil)
+	if err := finish(); err != nil {
+		t.Fatal(err)
+	}
+	if len(sink.batches) != 1 || string(sink.batches[0].Metrics) != `{"processes":2}` || sink.batches[0].Progress != nil {
+		t.Errorf("handed on: %+v", sink.batches)
+	}
+}

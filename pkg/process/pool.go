@@ -84,7 +84,7 @@ func (p *Pool) start(ctx context.Context, c Command) (*Process, error) {
 	}
 	process := &Process{
 		command: c, path: path, pipes: pipes,
-		started: make(chan error, 1), exited: make(chan struct{}), gone: make(chan struct{}),
+		started: make(chan error, 1), exited: make(chan struct{}), gone: make(chan struct{}), measured: make(chan Usage, 1),
 	}
 	if pipes.feed != nil {
 		process.feeding.Go(func() { feedStdin(pipes.feed, c.Stdin) })

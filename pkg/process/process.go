@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,9 @@ type Process struct {
 	startedAt time.Time // likewise
 	warm      bool      // likewise; false only if it was not made from a Ready
 	exit      Exit      // set before gone is closed, then constant
+
+	measuring atomic.Bool // asked and not answered
+	measured  chan Usage  // buffered by one
 
 	killAt time.Time // guarded by shim.mu; the earliest SIGKILL asked for, zero if none
 }

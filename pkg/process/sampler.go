@@ -1,9 +1,6 @@
 package process
 
 import (
-	"bytes"
-	"os"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -35,11 +32,7 @@ func (s *sampler) sample(now time.Time) {
 	if now.Before(s.next) {
 		return
 	}
-	var sum int64
-	for _, pid := range descendants() {
-		sum += resident(pid)
-	}
-	s.peak = max(s.peak, sum)
+	s.peak = max(s.peak, walk().Memory)
 	s.interval = min(2*s.interval, longestSample)
 	s.next = now.Add(max(s.interval, sampleShare*time.Since(now)))
 }
@@ -50,17 +43,4 @@ func (s *sampler) better(kernel int64) int64 {
 		return s.peak
 	}
 	return max(kernel, s.peak)
-}
-
-func resident(pid int) int64 {
-	statm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(statm)
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-	return pages * int64(os.Getpagesize())
 }

@@ -71,6 +71,11 @@ func (s *shim) receive(message []byte) (err error) {
 		}
 	case msgExited:
 		p.closeExited()
+	case msgMeasured:
+		var u Usage
+		if u, err = decodeUsage(body); err == nil {
+			p.answerMeasure(u)
+		}
 	case msgGone:
 		var exit Exit
 		if exit, err = decodeExit(body); err == nil {

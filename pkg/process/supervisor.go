@@ -121,6 +121,12 @@ func (s *supervisor) receive() {
 		if _, err := decode(body, &grace); err == nil && s.tree != nil { // else it crossed the end of the tree
 			s.tree.terminate(time.Duration(grace), time.Now())
 		}
+	case msgMeasure:
+		if s.tree != nil && !s.tree.waiting { // likewise
+			u := s.tree.usage()
+			s.tree.sampler.peak = max(s.tree.sampler.peak, u.Memory)
+			s.send(u.encode())
+		}
 	}
 }
 

@@ -15,9 +15,11 @@ const (
 	msgStart     = 's' // worker: limits, counts; path, name, dir, args, env. Descriptors: stdout, stderr, events, [stdin]
 	msgLongStart = 'l' // worker: a start too long for the socket's buffer; one more descriptor, a memory file, holds it
 	msgTerminate = 't' // worker: grace in ns
+	msgMeasure   = 'm' // worker: what does the tree use?
 	msgRefused   = 'r' // shim: step, errno. No process is left
 	msgStarted   = 'p' // shim: pid, time
 	msgExited    = 'x' // shim: time. Descendants are alive
+	msgMeasured  = 'u' // shim: the Usage
 	msgGone      = 'g' // shim: the Exit. Nothing is alive
 	msgReady     = 'h' // shim that a template forked: its pid, and its engine's. A descriptor that means the shim
 	msgLost      = 'd' // such a shim: its engine ended before it was given anything to do

@@ -76,7 +76,7 @@ func (s *Store) append(ctx context.Context, l execution.Lease, b execution.Batch
 			return 0, err
 		}
 	}
-	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress), s.o.LogBytes)
+	res, err := s.run(ctx, appendScript, l.ID, l.Token, b.No, b.N, enc, data, b.LogBytes, string(b.Progress), s.o.LogBytes, string(b.Metrics))
 	if errors.Is(err, errFolded) {
 		return 0, execution.ErrFenced
 	}

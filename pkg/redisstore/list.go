@@ -177,7 +177,7 @@ func later(a, b place) place {
 // which no list shows.
 var listFields = []string{
 	"spec", "status", "attempt", "worker", "created", "eligible", "started", "ended", "cancel",
-	"last", "bytes", "progress", "outcome", "past",
+	"last", "bytes", "progress", "metrics", "outcome", "past",
 }
 
 // records reads many at once; nil where one has gone meanwhile.

@@ -15,7 +15,7 @@ import (
 //
 //	spec queue status attempt token worker     what, where it stands, who holds it
 //	created eligible started ended cancel      instants
-//	last batch bytes progress                  the event stream: newest number, newest batch of the attempt, output
+//	last batch bytes progress metrics          the event stream: newest number, newest batch of the attempt, output
 //	stored cut packed                          its size as stored, up to which number its middle is gone or sealed, packed after the end
 //	outcome result past                        how it ended, and how earlier attempts did
 //	dispatch nonce settled hook                number of the Asynq task, create's and settle's marks against repetition, webhook
@@ -75,6 +75,12 @@ func parseRecord(id execution.ID, f map[string]string) (*execution.Record, error
 	}
 	if v := f["progress"]; v != "" {
 		r.Progress = json.RawMessage(v)
+	}
+	if v := f["metrics"]; v != "" {
+		r.Metrics = &execution.Metrics{}
+		if err := json.Unmarshal([]byte(v), r.Metrics); err != nil {
+			return nil, fmt.Errorf("record %s holds metrics that cannot be read: %w", id, err)
+		}
 	}
 	if v := f["result"]; v != "" {
 		r.Result = json.RawMessage(v)

@@ -36,6 +36,7 @@ type attempt struct {
 	killed   uint64 // process.MemoryKills before it
 	grace    time.Duration
 	clocks   clocks
+	meter    meter
 	redactor *logstream.Redactor
 	writer   *logstream.Writer
 	spool    *logstream.Spool
@@ -129,6 +130,7 @@ func (a *attempt) start(ctx context.Context) error {
 	if a.grace = launch.Grace; a.grace <= 0 {
 		a.grace = a.r.o.Grace
 	}
+	a.meter.every = a.r.o.MetricsEvery
 	a.clocks = clocks{stalledAfter: launch.StalledAfter, progressTimeout: launch.ProgressTimeout}
 	if a.dir, err = a.r.disk.workdir(a.note(), launch.Dir); err != nil {
 		return err
@@ -205,6 +207,8 @@ func (a *attempt) watch(ctx context.Context) cause {
 
 	idle, stop := a.clocks.start(a.process.StartedAt())
 	defer stop()
+	measure, stopMeasuring := a.meter.start(a.process)
+	defer stopMeasuring()
 	why, drain, exited := causeNone, a.r.drain, a.process.Exited()
 	grace := a.grace
 	end := func(c cause, grace time.Duration) {
@@ -241,6 +245,10 @@ func (a *attempt) watch(ctx context.Context) cause {
 			if stuck {
 				end(causeIdle, grace)
 			}
+		case <-measure:
+			a.process.Measure()
+		case usage := <-a.process.Measured():
+			a.tellMetrics(ctx, usage)
 		case <-drain:
 			drain = nil
 			var wait time.Duration

@@ -54,6 +54,7 @@ type Options struct {
 	Grace          time.Duration // CANCEL_GRACE, where the catalog says nothing else
 	DrainTimeout   time.Duration // from Drain to the platform's SIGKILL, less a margin
 	RenewEvery     time.Duration // a third of the lease
+	MetricsEvery   time.Duration // METRICS_INTERVAL; 0: no metrics events
 	SpoolBytes     int64         // SPOOL_MAX_BYTES: output of one attempt on disk while Redis is away
 	ArtifactLimits artifact.Limits
 	// Checkpoints are kept apart from artifacts, which callers see. Nil: none are.

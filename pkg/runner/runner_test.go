@@ -388,7 +388,7 @@ func TestAColdStartOfAWarmEngineIsToldBeforeItsFirstLine(t *testing.T) {
 var idleScripts = scripts{secrets: []string{"hunter2-very-secret"}, stalled: 700 * time.Millisecond, progress: 8 * time.Second}
 
 func TestASilentEngineIsToldOfAndOneWithoutProgressIsEnded(t *testing.T) {
-	w := newWorker(t, nil)
+	w := newWorker(t, func(o *runner.Options) { o.MetricsEvery = 150 * time.Millisecond }) // which no clock hears
 	id := w.submit(`echo '{"type":"progress","percent":1}' >&3; echo once; while :; do sleep 0.1; done`, nil)
 	r := w.start(id)()
 	check(t, r, execution.Timeout, execution.ReasonNoProgress, "progress_timeout")
@@ -400,6 +400,9 @@ func TestASilentEngineIsToldOfAndOneWithoutProgressIsEnded(t *testing.T) {
 	}
 	if len(stalled) != 1 { // one silence is told once
 		t.Errorf("stalled events: %v", stalled)
+	}
+	if len(w.metrics(id)) < 5 {
+		t.Errorf("it was measured %d times in eight seconds", len(w.metrics(id)))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // or a drain that ran out of time while Redis was away.
 func (a *attempt) finish(ctx context.Context) error {
 	a.pumps.Wait()
+	a.tellLastMetrics(ctx)
 	a.dir.artifacts = a.collect(ctx)
 	a.writer.Close()
 	err := <-a.writing

@@ -1,6 +1,7 @@
 -- Stores one batch of an attempt's events and numbers them.
 -- ARGV[3] token   ARGV[4] batch number   ARGV[5] events in it   ARGV[6] encoding   ARGV[7] data
 -- ARGV[8] bytes of output in it   ARGV[9] newest progress or ''   ARGV[10] budget: stored bytes of one execution
+-- ARGV[11] newest metrics or ''
 -- Returns {'ok', bytes of the log in Redis; 0 when this batch was there already} | {'fenced', status or ''}
 local r = redis.call('HMGET', rec, 'status', 'token', 'batch', 'last', 'cut')
 if r[1] ~= 'running' or r[2] ~= ARGV[3] then return {'fenced', r[1] or ''} end
@@ -9,6 +10,7 @@ local last = int(tonumber(r[4]) + tonumber(ARGV[5]))
 redis.call('HSET', rec, 'last', last, 'batch', ARGV[4])
 if ARGV[8] ~= '0' then redis.call('HINCRBY', rec, 'bytes', ARGV[8]) end
 if ARGV[9] ~= '' then redis.call('HSET', rec, 'progress', ARGV[9]) end
+if ARGV[11] ~= '' then redis.call('HSET', rec, 'metrics', ARGV[11]) end
 redis.call('XADD', ev, last .. '-0', 'n', ARGV[5], 'enc', ARGV[6], 'data', ARGV[7])
 
 -- The first quarter of the budget is the head and stays. Beyond the budget the

@@ -27,7 +27,7 @@ local eligible = int(now + tonumber(ARGV[10]))
 local dispatch = int(tonumber(r[6]) + 1)
 redis.call('HSET', rec, 'status', 'queued', 'settled', ARGV[3], 'past', past, 'eligible', eligible,
   'dispatch', dispatch, 'token', '', 'last', after(r[11]))
-redis.call('HDEL', rec, 'started')
+redis.call('HDEL', rec, 'started', 'metrics')
 redis.call('ZREM', prefix .. 'run', id)
 redis.call('ZADD', prefix .. 'q:' .. r[4], eligible, id)
 move('running', 'queued', r[3])
