@@ -38,7 +38,7 @@ func TestAnEngineIsMeasuredWhileItRunsAndOnceAtItsEnd(t *testing.T) {
 	for m := w.running(id).Metrics; m.CPUSeconds < 0.2; m = w.running(id).Metrics {
 		<-time.After(10 * time.Millisecond)
 	}
-	w.Cancel(id)
+	w.Cancel(id, false)
 	r := wait()
 	all := w.metrics(id)
 	last := all[len(all)-1]
