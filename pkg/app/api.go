@@ -14,6 +14,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/dispatch"
 	"github.com/longhaul/longhaul/pkg/httpapi"
 	"github.com/longhaul/longhaul/pkg/hub"
+	"github.com/longhaul/longhaul/pkg/telemetry"
 	"github.com/longhaul/longhaul/pkg/webhook"
 )
 
@@ -26,6 +27,11 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	}
 	defer p.close()
 	log = p.log
+	traces, err := telemetry.NewTraces(ctx, "longhaul-api", Version(), log)
+	if err != nil {
+		return err
+	}
+	defer flush(ctx, traces)
 	g := newGroup(ctx, log)
 	defer g.stop()
 
@@ -39,8 +45,8 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		Catalog: p.catalog, Artifacts: p.artifacts, Workers: p.tasks.Workers,
 		Health: p.health.checks, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
 		Tokens: cfg.APITokens, MetricsToken: cfg.MetricsToken, ProfileToken: cfg.PprofToken, StreamSecret: cfg.StreamTokenSecret,
-		MonitoringURL: cfg.MonitoringURL,
-		Limits:        cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes,
+		MonitoringURL: cfg.MonitoringURL, Traces: traces,
+		Limits: cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes,
 		MaxSSE: cfg.MaxSSEDuration, ResponseLimit: cfg.SSEResponseLimit, KeepAlive: cfg.KeepAliveInterval,
 		Retention: cfg.Retention, CORSOrigins: cfg.CORSOrigins,
 		Version: Version(), Logger: log,
@@ -83,6 +89,13 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	}
 	dispatcher.Flush(stop)
 	return errors.Join(err, fan.Close(stop))
+}
+
+// flush gives a collector a moment for the last spans. One that is away holds up nothing more.
+func flush(ctx context.Context, t *telemetry.Traces) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	t.Close(ctx)
 }
 
 // httpServer puts the limits before a handler.

@@ -34,6 +34,11 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		log.Warn("the worker's environment stays readable for its engines", "error", err)
 	}
+	traces, err := telemetry.NewTraces(ctx, "longhaul-worker", Version(), log)
+	if err != nil {
+		return err
+	}
+	defer flush(ctx, traces)
 	pool := process.NewPool(process.PoolConfig{Slots: cfg.MaxConcurrent, Logger: log})
 	keeper := warm.New(p.catalog, pool, warm.Options{Lookup: os.LookupEnv, Logger: log, Observer: p.metrics})
 	sealer := redisstore.NewSealer(p.store, log)
@@ -42,7 +47,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		Grace: cfg.CancelGrace, DrainTimeout: cfg.DrainTimeout, MetricsEvery: cfg.MetricsInterval, SpoolBytes: cfg.SpoolMaxBytes,
 		ArtifactLimits: artifact.Limits{MaxFiles: cfg.Artifacts.MaxFiles, MaxBytes: cfg.Artifacts.MaxBytes},
 		Checkpoints:    p.internal, CheckpointEvery: cfg.CheckpointInterval, CheckpointBytes: cfg.CheckpointMaxBytes,
-		Lookup: os.LookupEnv, Logger: log, Observer: observer{p.metrics},
+		Lookup: os.LookupEnv, Logger: log, Observer: observer{p.metrics}, Traces: traces,
 	})
 	if err != nil {
 		return err

@@ -32,6 +32,21 @@ value and where it came from, secrets as ` + "`***`" + `.
 `
 
 const outro = `
+## Traces
+
+Off, unless ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` is set, such as ` + "`http://collector:4318`" + `. These are OpenTelemetry's own variables, of the environment alone;
+[operations.md](operations.md#traces) says what is traced.
+
+| variable | |
+|---|---|
+| ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`" + ` | where the collector is; OTLP over HTTP, ` + "`http/protobuf`" + `, is the one protocol |
+| ` + "`OTEL_EXPORTER_OTLP_HEADERS`" + ` | such as ` + "`authorization=Bearer …`" + `. A secret, and shown nowhere |
+| ` + "`OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_COMPRESSION`, `OTEL_EXPORTER_OTLP_CERTIFICATE`" + ` | of one transfer in milliseconds; ` + "`gzip`" + `; a file |
+| ` + "`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`" + ` | instead of ` + "`longhaul-api`, `longhaul-worker`" + `; such as ` + "`deployment.environment.name=production`" + ` |
+| ` + "`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`" + ` | which traces are kept; all where the caller does not say, by default |
+| ` + "`OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`" + ` | how spans are gathered |
+| ` + "`OTEL_TRACES_EXPORTER=none`, `OTEL_SDK_DISABLED=true`" + ` | off all the same |
+
 ## On Railway
 
 ` + "`PORT`" + ` is set by the platform. ` + "`RAILWAY_DEPLOYMENT_DRAINING_SECONDS`" + ` says how long the platform waits between SIGTERM and SIGKILL;

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/pkg/telemetry"
 )
 
 // Records is where executions are kept: redisstore.
@@ -63,10 +64,12 @@ type Receipt struct {
 // Submit accepts an execution. When it returns without an error, the execution
 // is in Redis and will run or end with a reason, whatever happens next.
 func (d *Dispatcher) Submit(ctx context.Context, spec execution.Spec, o Options) (Receipt, error) {
+	spec.Traceparent = telemetry.Traceparent(ctx)
 	c, err := d.records.Create(ctx, &spec, o.Owner, o.IdempotencyKey)
 	if err != nil {
 		return Receipt{}, err
 	}
+	telemetry.Note(ctx, telemetry.FieldExecution, string(c.Record.ID))
 	receipt := Receipt{Record: c.Record, Position: c.Position, Replayed: c.Known}
 	if c.Known {
 		return receipt, nil

@@ -50,6 +50,9 @@ type Spec struct {
 	WebhookURL          string            `json:"webhook_url,omitempty"`
 
 	RerunOf ID `json:"rerun_of,omitempty"` // whose spec this was
+	// Traceparent is the span of the request that started it, where traces are on.
+	// An idempotency key does not compare it.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // Timeout is TimeoutSeconds as a duration.

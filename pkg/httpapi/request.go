@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/longhaul/longhaul/pkg/telemetry"
 )
 
 // request is what every layer may want to know about the request in hand.
@@ -48,13 +50,14 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("X-Request-Id", info.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer") // a query may hold a stream token
-		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, info)))
+		ctx, span := s.span(c)
+		c.SetRequest(c.Request().WithContext(context.WithValue(ctx, requestKey{}, info)))
 		c.Response().Writer = newDeadlineWriter(c.Response().Writer, s.WriteTimeout)
 
 		if err := next(c); err != nil {
 			c.Error(err) // written here, so that the log line knows the status
 		}
-		report := s.reporter(info, c.Path(), c.Request().Method, c.Response().Status, began)
+		report := s.reporter(info, span, c.Path(), c.Request().Method, c.Response().Status, began)
 		if d := info.taken; d != nil {
 			size := c.Response().Size // c is another request's soon
 			s.directs.begin(d, func(sent int64) { report(size + sent) })
@@ -69,12 +72,22 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// span begins the request's, but for those that come every few seconds.
+func (s *Server) span(c echo.Context) (context.Context, *telemetry.Span) {
+	switch c.Path() {
+	case "/health", "/ready", "/metrics":
+		return c.Request().Context(), nil
+	}
+	return s.Traces.Request(c.Request(), c.Path())
+}
+
 // reporter tells of a request once it has been answered to the end, with the
 // size of the answer.
-func (s *Server) reporter(info *request, route, method string, status int, began time.Time) func(size int64) {
+func (s *Server) reporter(info *request, span *telemetry.Span, route, method string, status int, began time.Time) func(size int64) {
 	return func(size int64) {
 		took := s.Now().Sub(began)
 		s.Observe(route, method, status, took)
+		span.Answered(status)
 		s.Logger.LogAttrs(context.Background(), levelOf(status), "request",
 			slog.String("method", method), slog.String("path", info.path),
 			slog.Int("status", status), slog.Int64("bytes", size),

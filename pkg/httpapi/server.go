@@ -13,6 +13,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/queue"
+	"github.com/longhaul/longhaul/pkg/telemetry"
 )
 
 // Options are all that a Server needs. Zero limits take their defaults.
@@ -35,6 +36,8 @@ type Options struct {
 	MetricsToken string   // reads /metrics besides the API tokens
 	ProfileToken string   // reads /debug/pprof; none: there is none
 	StreamSecret []byte   // signs stream tokens; the same in every replica
+
+	Traces *telemetry.Traces // nil: none
 
 	MonitoringURL string // MONITORING_URL, where Asynq's dashboard is
 

@@ -23,7 +23,7 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 	if err := s.ensure(ctx); err != nil {
 		return execution.Created{}, err
 	}
-	body, err := json.Marshal(spec)
+	body, compared, err := encode(spec)
 	if err != nil {
 		return execution.Created{}, fmt.Errorf("encode spec: %w", err)
 	}
@@ -35,7 +35,7 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 	args := []any{
 		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
 		(s.o.MaxQueue + s.partitions - 1) / s.partitions,
-		spec.WebhookURL, idem, digest(string(body)), s.o.IdempotencyTTL.Milliseconds(),
+		spec.WebhookURL, idem, digest(string(compared)), s.o.IdempotencyTTL.Milliseconds(),
 		NewToken(), spec.QueueTimeoutSeconds * 1000,
 	}
 	for k, v := range spec.Labels {
@@ -62,6 +62,18 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 		return execution.Created{}, execution.Errorf(execution.QueueFull, "%s executions are waiting, which is the limit (the setting MAX_QUEUE_SIZE); try again later", res[1])
 	}
 	return execution.Created{}, fmt.Errorf("create.lua answered %q", res)
+}
+
+// encode gives a spec as it is kept, and as an idempotency key compares it: a
+// repeated request has a span of its own.
+func encode(spec *execution.Spec) (kept, compared []byte, err error) {
+	if kept, err = json.Marshal(spec); err != nil || spec.Traceparent == "" {
+		return kept, kept, err
+	}
+	plain := *spec
+	plain.Traceparent = ""
+	compared, err = json.Marshal(&plain)
+	return kept, compared, err
 }
 
 // created adds the position where the script could not tell it.

@@ -319,6 +319,17 @@ func TestAnIdempotencyKeyStandsForOneExecution(t *testing.T) {
 		}
 		wg.Wait()
 		expect(t, "executions made", len(ids), 1)
+		traced := spec() // a repeated request has a span of its own
+		traced.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+		if c, err := st.Create(t.Context(), traced, "alice", "key-1"); err != nil || !c.Known || c.Record.Spec.Traceparent != "" {
+			t.Errorf("the same body in another trace: %+v, %v", c, err)
+		}
+		if c, err := st.Create(t.Context(), traced, "alice", "key-2"); err != nil || c.Known {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if c, err := st.Create(t.Context(), spec(), "alice", "key-2"); err != nil || !c.Known || c.Record.Spec.Traceparent != traced.Traceparent {
+			t.Errorf("the same body without a trace: %+v, %v", c, err)
+		}
 		other := spec()
 		other.Args = []string{"other.py"}
 		if _, err := st.Create(t.Context(), other, "alice", "key-1"); execution.CodeOf(err) != execution.IdempotencyUsed {

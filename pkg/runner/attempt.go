@@ -26,6 +26,7 @@ type attempt struct {
 	begun  time.Time
 	waited time.Duration // in line
 	log    *slog.Logger
+	spans  spans
 
 	causes chan cause    // the first stop; buffered by one
 	left   chan struct{} // closed when nothing of it is here any more
@@ -75,6 +76,7 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 	r.enter(a)
 	defer r.leave(a)
 	defer a.clean(ctx)
+	defer func() { a.spans.whole.End("") }() // one that has ended stays as it was
 
 	if err := a.start(ctx); err != nil {
 		a.settle(ctx, a.notStarted(ctx, err))
@@ -84,8 +86,10 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 	a.keepCheckpoint(ctx)
 	defer a.endCheckpoint()
 	why := a.watch(ctx)
+	a.spans.ran(a.process.Exit())
 	a.lastCheckpoint(ctx, why)
 	if stored := a.finish(ctx); why == causeFenced || errors.Is(stored, execution.ErrFenced) {
+		a.spans.whole.End("fenced")
 		a.log.WarnContext(ctx, "attempt fenced; its engine is gone and nothing more is written")
 		return
 	} else if stored != nil {
@@ -100,7 +104,7 @@ func (r *Runner) Handle(ctx context.Context, id execution.ID) {
 // claim turns queued into running. While Redis is away it waits; the task is
 // ours as long as we live.
 func (r *Runner) claim(ctx context.Context, id execution.ID) *attempt {
-	token := redisstore.NewToken()
+	token, begun := redisstore.NewToken(), time.Now()
 	log := r.o.Logger.With("execution_id", id)
 	var c redisstore.Claimed
 	err := r.retry(ctx, log, "claim", r.drain, func() (err error) {
@@ -113,15 +117,24 @@ func (r *Runner) claim(ctx context.Context, id execution.ID) *attempt {
 		}
 		return nil
 	}
-	return &attempt{
+	a := &attempt{
 		r: r, spec: c.Spec, lease: c.Lease, begun: time.Now(), waited: c.Waited,
 		log: log.With("attempt", c.Lease.Attempt), redactor: logstream.NewRedactor(nil),
 		causes: make(chan cause, 1), left: make(chan struct{}), writing: make(chan error, 1), spooling: make(chan error, 1),
 	}
+	a.trace(ctx, begun)
+	return a
 }
 
 // start makes the workdir and the process.
-func (a *attempt) start(ctx context.Context) error {
+func (a *attempt) start(ctx context.Context) (err error) {
+	step := a.spans.whole.Child("start", time.Now())
+	defer func() {
+		step.End(failed(err))
+		if err != nil {
+			a.spans.run.End(failed(err))
+		}
+	}()
 	launch, err := a.r.catalog.Launch(&a.spec, a.r.o.Lookup)
 	if err != nil {
 		return err
@@ -141,6 +154,7 @@ func (a *attempt) start(ctx context.Context) error {
 		return err
 	}
 	a.killed = process.MemoryKills()
+	a.spans.run = a.spans.whole.Child("run", time.Now())
 	a.process, err = a.r.processes.Start(ctx, process.Command{
 		ExecutionID: string(a.lease.ID), Warm: launch.Warm,
 		Path: launch.Path, Args: launch.Args, Dir: a.dir.cwd, Stdin: launch.Stdin,

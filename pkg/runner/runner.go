@@ -12,6 +12,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/logstream"
 	"github.com/longhaul/longhaul/pkg/process"
 	"github.com/longhaul/longhaul/pkg/redisstore"
+	"github.com/longhaul/longhaul/pkg/telemetry"
 )
 
 // Store is what an attempt writes to: redisstore.
@@ -64,6 +65,7 @@ type Options struct {
 	Lookup          func(string) (string, bool) // the worker's environment, for secrets
 	Logger          *slog.Logger
 	Observer        Observer
+	Traces          *telemetry.Traces // nil: none
 }
 
 // Runner carries the attempts of one worker.

@@ -39,10 +39,12 @@ var errNotStored = errors.New("the end of the log is still on disk")
 // would be "running" with nothing running.
 func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	var dispatch int
+	step := a.spans.whole.Child("settle", time.Now())
 	err := a.r.retry(ctx, a.log, "settle", a.r.giveUp, func() (err error) {
 		dispatch, err = a.r.store.Settle(ctx, a.lease, s)
 		return err
 	})
+	step.End(failed(err))
 	if err != nil && !final(err) {
 		a.leave(ctx, s)
 		return
@@ -54,6 +56,7 @@ func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	if s.Requeue && dispatch == 0 {
 		s.Requeue, s.Outcome.Status, s.Outcome.Reason = false, execution.Cancelled, execution.ReasonCancelled
 	}
+	a.spans.settled(&s.Outcome, s.Requeue)
 	a.r.o.Observer.AttemptEnded(&a.spec, &s.Outcome, time.Since(a.begun), s.Requeue)
 	a.log.InfoContext(ctx, "attempt settled", "status", s.Outcome.Status, "reason", s.Outcome.Reason, "requeued", s.Requeue)
 	if !s.Requeue {

@@ -42,12 +42,20 @@ func (w workdir) remove() error {
 	return os.RemoveAll(w.root)
 }
 
-// environ is what the engine's contract adds to the catalog's environment.
-func (a *attempt) environ(deadline time.Time) []string {
-	// A trace of its own per execution, the same in every attempt, so that an
-	// engine's spans can be found by the execution's id alone.
+// traceparent is the span that the engine's own hang on. Where nobody traces, it
+// is a trace of its own per execution, the same in every attempt, so that an
+// engine's spans can be found by the execution's id alone.
+func (a *attempt) traceparent() string {
+	if p := a.spans.run.Parent(); p != "" {
+		return p
+	}
 	trace := sha256.Sum256([]byte(a.lease.ID))
 	span := sha256.Sum256([]byte(string(a.lease.ID) + "." + strconv.Itoa(a.lease.Attempt)))
+	return "00-" + hex.EncodeToString(trace[:16]) + "-" + hex.EncodeToString(span[:8]) + "-01"
+}
+
+// environ is what the engine's contract adds to the catalog's environment.
+func (a *attempt) environ(deadline time.Time) []string {
 	return []string{
 		"EXECUTION_ID=" + string(a.lease.ID),
 		"EXECUTION_ATTEMPT=" + strconv.Itoa(a.lease.Attempt),
@@ -56,6 +64,6 @@ func (a *attempt) environ(deadline time.Time) []string {
 		"EXECUTION_CHECKPOINT_DIR=" + a.dir.checkpoint(),
 		"EXECUTION_DEADLINE=" + deadline.UTC().Format(execution.TimeFormat),
 		"EXECUTION_EVENTS_FD=3",
-		"TRACEPARENT=00-" + hex.EncodeToString(trace[:16]) + "-" + hex.EncodeToString(span[:8]) + "-01",
+		"TRACEPARENT=" + a.traceparent(),
 	}
 }
