@@ -13,9 +13,9 @@ const longestWait = 15_000
  * Follows an execution until its end, over cut lines, deploys and rotations. It
  * throws a Problem when the server refuses for good, such as 404.
  * @param {string} id
- * @param {{after?: number, types?: string, tail?: number, signal?: AbortSignal, onState?: (state: 'live'|'waiting') => void}} [options]
+ * @param {{after?: number, types?: string, tail?: number, signal?: AbortSignal, onState?: (state: 'live'|'waiting', until?: number) => void}} [options]
  *   types: only these, with commas between; after: the cursor; tail: only so many
- *   lines before the end; onState hears whether the line stands.
+ *   lines before the end; onState hears whether the line stands, and until when it waits before it tries again.
  * @returns {AsyncGenerator<StreamEvent, void, void>}
  */
 export async function* stream(id, { after = 0, types = '', tail = 0, signal, onState = () => {} } = {}) {
@@ -49,9 +49,10 @@ export async function* stream(id, { after = 0, types = '', tail = 0, signal, onS
     } finally {
       line.abort() // whoever stops listening closes the line
     }
-    onState('waiting')
     // The chance in it keeps a thousand pages from coming back in the same moment.
-    await sleep(Math.min(pause * 2 ** Math.max(failures - 1, 0), longestWait) * (0.5 + Math.random()), signal)
+    const wait = Math.min(pause * 2 ** Math.max(failures - 1, 0), longestWait) * (0.5 + Math.random())
+    onState('waiting', Date.now() + wait)
+    await sleep(wait, signal)
     if (signal?.aborted) return
   }
 }
