@@ -14,7 +14,7 @@ export class Search {
   constructor(view) {
     this.view = view
     this.query = this.error = ''
-    this.regex = this.only = false
+    this.regex = this.only = this.scanning = false
     this.matcher = /** @type {RegExp|null} */ (null)
     this.turn = 0 // of asking: an older one gives up
     this.hits = /** @type {number[]} */ ([]) // places of rows, in order
@@ -57,6 +57,7 @@ export class Search {
     const turn = ++this.turn
     const { all } = this.view.blocks
     let until = performance.now() + slice
+    this.scanning = true
     while (this.matcher && this.scanned < all.length) {
       for (const row of all[this.scanned++].rows ?? []) if (this.test(row)) this.add(row.i)
       if (performance.now() < until) continue
@@ -65,6 +66,7 @@ export class Search {
       until = performance.now() + slice
       this.view.changed()
     }
+    this.scanning = false
     return true
   }
 
@@ -90,9 +92,7 @@ export class Search {
   look(row) {
     const { blocks } = this.view
     if (!this.matcher) return
-    // A scan that is under way comes to it.
-    if (blocks.of(row.i).k >= this.scanned && this.scanned < blocks.all.length - 1) return
-    this.scanned = blocks.all.length
+    if (this.scanning && blocks.of(row.i).k >= this.scanned) return // it will come to it
     if (!this.test(row)) return
     this.add(row.i)
     for (let i = row.i - context; this.only && i < row.i; i++) {
