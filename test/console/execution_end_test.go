@@ -76,12 +76,20 @@ func TestTheCardSaysWhatEndedIt(t *testing.T) {
 		want execution.Status
 		says []string
 	}{
-		{"exit code", api.StartRequest{Args: []string{"-c", "echo ok; echo first >&2; echo 'Error: no such table' >&2; exit 3"}}, execution.Failed,
-			[]string{"It failed", "ended itself with exit code 3.", "Last lines of stderr", "first\nError: no such table", "Exit code\n3", "Peak memory", "CPU time", "worker-1", "1 of 1", "What to change"}},
+		{
+			"exit code",
+			api.StartRequest{Args: []string{"-c", "echo ok; echo first >&2; echo 'Error: no such table' >&2; exit 3"}},
+			execution.Failed,
+			[]string{"It failed", "ended itself with exit code 3.", "Last lines of stderr", "first\nError: no such table", "Exit code\n3", "Peak memory", "CPU time", "worker-1", "1 of 1", "What to change"},
+		},
 		{"not found", api.StartRequest{Args: []string{"-c", "exec no-such-program"}}, execution.Failed, []string{"By 127 a shell means", "look at PATH"}},
 		{"signal", api.StartRequest{Args: []string{"-c", "kill -9 $$"}}, execution.Failed, []string{"killed by SIGKILL", "Signal\nSIGKILL", "MAX_CONCURRENT", "limits.address_space"}},
-		{"timeout", api.StartRequest{Args: []string{"-c", "sleep 60"}, TimeoutSeconds: 1}, execution.Timeout,
-			[]string{"It ran out of time", "longer than the 1.0 s", "timeout_seconds", "MAX_EXECUTION_DURATION", "Receipt", "SIGTERM sent", "no process of it is left"}},
+		{
+			"timeout",
+			api.StartRequest{Args: []string{"-c", "sleep 60"}, TimeoutSeconds: 1},
+			execution.Timeout,
+			[]string{"It ran out of time", "longer than the 1.0 s", "timeout_seconds", "MAX_EXECUTION_DURATION", "Receipt", "SIGTERM sent", "no process of it is left"},
+		},
 		{"completed", api.StartRequest{Args: []string{"-c", "true"}}, execution.Completed, []string{"Completed", "exit code 0", "Ran for"}},
 	} {
 		c.req.Command = "sh"

@@ -52,12 +52,20 @@ export function LogPanel({ following, began, ended, onView }) {
     if (first) view.current.goto(+first, +(last ?? first))
     else view.current.mark(0)
   }, [said.hash])
-  useEffect(() => { if (!said.hash) view.current.setFollow(said.follow) }, [said.follow])
+  const wrote = useRef(/** @type {boolean|null} */ (null)) // what we wrote there ourselves says nothing new
+  useEffect(() => {
+    if (!said.hash && wrote.current !== said.follow) view.current.setFollow(said.follow)
+    wrote.current = null
+  }, [said.follow])
 
   const s = stats.value
   // Scrolling pauses following, and the address says so, but only once it rests.
   useEffect(() => {
-    const timer = setTimeout(() => { if (s.follow !== (query('follow') !== '0')) setQuery({ follow: s.follow ? '' : '0' }, replace) }, 400)
+    const timer = setTimeout(() => {
+      if (s.follow === (query('follow') !== '0')) return
+      wrote.current = s.follow
+      setQuery({ follow: s.follow ? '' : '0' }, replace)
+    }, 400)
     return () => clearTimeout(timer)
   }, [s.follow])
 
