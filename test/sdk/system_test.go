@@ -4,58 +4,25 @@
 package sdk
 
 import (
-	"bytes"
-	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/longhaul/longhaul/pkg/redistest"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
-const token = "sdk-suite-test-token"
-
-// bin holds the built binaries: api, worker, longhaul.
+// bin holds the built binaries.
 var bin string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		var err error
-		if bin, err = os.MkdirTemp("", "longhaul-sdk-"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(bin)
-		build := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-o", bin+"/", "./cmd/api", "./cmd/worker", "./cmd/longhaul")
-		build.Dir, build.Env = root(), append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build the binaries: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
+	os.Exit(rig.Main(m, &bin, "./cmd/api", "./cmd/worker", "./cmd/longhaul"))
 }
 
-// root is the repository's folder.
-func root() string {
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		panic(err)
-	}
-	return dir
-}
-
-// system is Redis, an API, a worker, and the proxy before the API.
-type system struct {
-	t           *testing.T
-	dir         string
-	env         []string
+// stage is an API, a worker, and the proxy before the API.
+type stage struct {
+	*rig.System
 	url, cutURL string
 	cutter      *cutter
 }
@@ -76,86 +43,41 @@ commands:
   sh: {args: any}
 `
 
-func newSystem(t *testing.T, env ...string) *system {
+func newStage(t *testing.T) *stage {
 	t.Helper()
-	redis := redistest.Start(t)
-	dir := t.TempDir()
-	catalog := filepath.Join(dir, "engines.yaml")
-	if err := os.WriteFile(catalog, []byte(strings.ReplaceAll(enginesYAML, "$ROOT", root())), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := &system{t: t, dir: dir, env: append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "REDIS_URL=" + redis.URL, "API_TOKENS=" + token, "HOST=127.0.0.1",
-		"ENGINES_FILE=" + catalog, "ARTIFACTS_URL=file://" + filepath.Join(dir, "outputs"), "WORKDIR=" + filepath.Join(dir, "work"),
-		"CANCEL_GRACE=2s", "CORS_ORIGINS=*",
-	}, env...)}
-	port := redistest.FreePort(t)
-	s.url = "http://127.0.0.1:" + strconv.Itoa(port)
-	s.start("api", "PORT="+strconv.Itoa(port))
-	s.await(s.url + "/ready")
-	workerPort := redistest.FreePort(t)
-	s.start("worker", "WORKER_PORT="+strconv.Itoa(workerPort))
-	s.await("http://127.0.0.1:" + strconv.Itoa(workerPort) + "/ready")
-	s.cutter = newCutter(t, "127.0.0.1:"+strconv.Itoa(port))
-	s.cutURL = "http://" + s.cutter.addr
-	return s
+	s := rig.New(t, bin, enginesYAML, "CORS_ORIGINS=*", "LOG_LEVEL=warn")
+	api := s.API()
+	s.Worker("LOG_LEVEL=info")
+	c := newCutter(t, strings.TrimPrefix(api.URL, "http://"))
+	return &stage{System: s, url: api.URL, cutURL: "http://" + c.addr, cutter: c}
 }
 
-// start runs a binary until the test ends.
-func (s *system) start(name string, env ...string) {
-	s.t.Helper()
-	log := &safeBuffer{}
-	cmd := exec.Command(filepath.Join(bin, name))
-	cmd.Env, cmd.Dir = append(append([]string{}, s.env...), env...), s.dir
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		s.t.Fatalf("start %s: %v", name, err)
-	}
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended by itself
-		_ = cmd.Wait()
-		if s.t.Failed() {
-			s.t.Logf("log of %s:\n%s", name, log.tail(6000))
-		}
-	})
-}
-
-// await asks url until it answers 200.
-func (s *system) await(url string) {
-	s.t.Helper()
-	deadline := time.After(40 * time.Second)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if res, err := http.Get(url); err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-deadline:
-			s.t.Fatalf("%s does not answer 200", url)
-		case <-tick.C:
-		}
-	}
-}
-
-// suite runs one SDK's own tests with the address of the system.
-func (s *system) suite(folder, program string, args ...string) string {
-	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), program, args...)
-	cmd.Dir = filepath.Join(root(), folder)
-	cmd.Env = append(os.Environ(), "LONGHAUL_TEST_URL="+s.url, "LONGHAUL_TEST_CUT_URL="+s.cutURL, "LONGHAUL_TEST_TOKEN="+token)
+// suite runs one SDK's own tests with the addresses of the stage.
+func (s *stage) suite(folder, program string, args ...string) {
+	s.T.Helper()
+	cmd := exec.CommandContext(s.T.Context(), program, args...)
+	cmd.Dir = filepath.Join(rig.Root(), folder)
+	cmd.Env = append(os.Environ(), "LONGHAUL_TEST_URL="+s.url, "LONGHAUL_TEST_CUT_URL="+s.cutURL, "LONGHAUL_TEST_TOKEN="+rig.Token)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		s.t.Fatalf("%s %v in %s: %v\n%s", program, args, folder, err, out)
+		s.T.Fatalf("%s %v in %s: %v\n%s", program, args, folder, err, out)
 	}
-	s.t.Logf("%s", tail(string(out), 1500))
-	return string(out)
+	s.T.Logf("%s", out[max(0, len(out)-1500):])
 }
 
-// need skips loudly where a program is missing, and fails where the variable says that it must be there.
+// mustHaveCut guards against a proxy that lets everything through.
+func (s *stage) mustHaveCut(streams, rest int64) {
+	s.T.Helper()
+	if n := s.cutter.streams.Load(); n < streams {
+		s.T.Errorf("only %d streams were cut", n)
+	}
+	if n := s.cutter.rest.Load(); n < rest {
+		s.T.Errorf("only %d other answers were cut", n)
+	}
+}
+
+// need skips loudly where a program is missing, and fails where the variable
+// says that it must be there.
 func need(t *testing.T, require string, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
@@ -167,25 +89,4 @@ func need(t *testing.T, require string, programs ...string) {
 		}
 		t.Skipf("SKIPPED, NOT PASSED: %s is missing", program)
 	}
-}
-
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }
-
-// safeBuffer takes what a binary writes while a test reads.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *safeBuffer) tail(n int) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return tail(b.b.String(), n)
 }

@@ -1,0 +1,94 @@
+package sdk
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/longhaul/longhaul/test/rig"
+)
+
+// built installs what the TypeScript client is made with, from its lock file,
+// and compiles it. It gives the client's folder.
+func built(t *testing.T) string {
+	t.Helper()
+	need(t, "LONGHAUL_REQUIRE_NODE", "node", "npm")
+	folder := filepath.Join(rig.Root(), "sdk", "typescript")
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".bin", "openapi-typescript")); err != nil {
+		npm(t, folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	}
+	npm(t, folder, "run", "build")
+	return folder
+}
+
+func npm(t *testing.T, folder string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "npm", args...)
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm %v: %v\n%s", args, err, out)
+	}
+}
+
+func TestTheTypesOfTheTypeScriptClientAreThoseOfTheDocument(t *testing.T) {
+	folder := built(t)
+	fresh := filepath.Join(t.TempDir(), "openapi.ts")
+	npm(t, folder, "exec", "--", "openapi-typescript", "../../api/openapi.yaml", "-o", fresh)
+	want, err := os.ReadFile(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(folder, "src", "openapi.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("sdk/typescript/src/openapi.ts is not what api/openapi.yaml says: make sdk-types")
+	}
+}
+
+func TestTheTypeScriptClientInNode(t *testing.T) {
+	built(t)
+	s := newStage(t)
+	s.suite("sdk/typescript", "node", "--test", "--test-timeout=120000", "--test-reporter=spec", "tests/parts.test.mjs", "tests/live.test.mjs")
+	s.mustHaveCut(20, 5)
+}
+
+func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
+	folder := built(t)
+	need(t, "LONGHAUL_REQUIRE_CHROMIUM", "chromium")
+	s := newStage(t)
+	pages := httptest.NewServer(http.FileServer(http.Dir(folder))) // another origin than the API's
+	defer pages.Close()
+
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox) // tests may run as root
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), flags...)
+	defer stop()
+	ctx, cancel := chromedp.NewContext(ctx)
+	defer cancel()
+	ctx, late := context.WithTimeout(ctx, 4*time.Minute)
+	defer late()
+	page := pages.URL + "/tests/page.html?" + url.Values{"url": {s.url}, "cutUrl": {s.cutURL}, "token": {rig.Token}}.Encode()
+	var said string
+	err := chromedp.Run(ctx,
+		chromedp.Navigate(page),
+		chromedp.Poll(`document.title === "over"`, nil, chromedp.WithPollingTimeout(0)),
+		chromedp.Text("body", &said),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(said, ": ok"); n < 8 || strings.Contains(said, "FAILED") {
+		t.Errorf("%d went well:\n%s", n, said)
+	}
+	s.mustHaveCut(20, 5)
+}
