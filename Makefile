@@ -34,13 +34,17 @@ test: redis python chromium ## Run every test, with the race detector (PKGS=./pk
 	@$(call loud,docker info,the tests on containers: Docker does not answer)
 	@$(call loud,command -v redis-server,all tests on Redis: redis-server is missing (apt-get install redis-server))
 	@$(call loud,command -v python3,the tests of the Python examples and of sdk/python: python3 is missing (apt-get install python3))
-	@$(call loud,command -v node,the tests of the Node example and of the guide: node is missing (apt-get install nodejs))
+	@$(call loud,command -v node,the tests of the Node example, of the guide and of sdk/typescript: node is missing (apt-get install nodejs))
 	@$(call loud,command -v chromium,the tests of the console in a browser: chromium is missing (apt-get install chromium))
-	@$(call loud,command -v npm,the types and the accessibility of the console: npm is missing (apt-get install npm))
+	@$(call loud,command -v npm,the types and the accessibility of the console, and sdk/typescript: npm is missing (apt-get install npm))
 	@echo "not run here: the single faults (make faults), but for three quick ones at most"
 	go test -race -tags $(TAGS) -timeout 20m $(or $(PKGS),./...)
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
+
+.PHONY: sdk-types
+sdk-types: ## Make the types of sdk/typescript anew from api/openapi.yaml
+	cd sdk/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run types
 
 .PHONY: console-types
 console-types: ## Check the console's scripts against types made from the OpenAPI document

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // cutter stands before the API and cuts answers in the middle: each stream after some hundred bytes, and
@@ -21,6 +22,9 @@ type cutter struct {
 	mu    sync.Mutex // guards conns
 	conns map[net.Conn]bool
 }
+
+// longestHead is more than the head of any answer here.
+const longestHead = 1000
 
 func newCutter(t *testing.T, target string) *cutter {
 	t.Helper()
@@ -59,11 +63,11 @@ func (c *cutter) serve(client net.Conn) {
 	}
 	defer c.forget(c.keep(server))
 	request := bufio.NewReader(client)
-	first, err := request.ReadString('\n')
+	first, head, err := readHead(request)
 	if err != nil {
 		return
 	}
-	if _, err := io.WriteString(server, first); err != nil {
+	if _, err := io.WriteString(server, head); err != nil {
 		return
 	}
 	c.wg.Go(func() { _, _ = io.Copy(server, request) })
@@ -81,12 +85,34 @@ func (c *cutter) serve(client net.Conn) {
 	}
 	if stream {
 		c.streams.Add(1)
+		// A page drops what it has not read yet when its line breaks: cut at once, it would never get on.
+		<-time.After(100 * time.Millisecond)
 	} else {
 		c.rest.Add(1)
 	}
-	// A reset, as of a line that is gone, or an end that looks like one on purpose.
-	if tcp, ok := client.(*net.TCPConn); ok && rand.IntN(2) == 0 {
+	// A reset, as of a line that is gone, or an end that looks like one on purpose; within a head only the
+	// former, since Chromium takes a head that ends early for whole.
+	if tcp, ok := client.(*net.TCPConn); ok && (n < longestHead || rand.IntN(2) == 0) {
 		_ = tcp.SetLinger(0)
+	}
+}
+
+// readHead gives the first line of a request, and its whole head with one more
+// header: a connection that a browser keeps would hide what comes later on it.
+func readHead(r *bufio.Reader) (first, head string, err error) {
+	for {
+		line, err := r.ReadString('\n')
+		switch {
+		case err != nil:
+			return "", "", err
+		case line == "\r\n":
+			return first, head + "Connection: close\r\n\r\n", nil
+		case first == "":
+			first = line
+		}
+		if !strings.HasPrefix(strings.ToLower(line), "connection:") {
+			head += line
+		}
 	}
 }
 

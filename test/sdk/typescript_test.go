@@ -1,7 +1,6 @@
 package sdk
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -75,18 +74,28 @@ func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
 	defer stop()
 	ctx, cancel := chromedp.NewContext(ctx)
 	defer cancel()
-	ctx, late := context.WithTimeout(ctx, 4*time.Minute)
-	defer late()
 	page := pages.URL + "/tests/page.html?" + url.Values{"url": {s.url}, "cutUrl": {s.cutURL}, "token": {rig.Token}}.Encode()
-	var said string
-	err := chromedp.Run(ctx,
-		chromedp.Navigate(page),
-		chromedp.Poll(`document.title === "over"`, nil, chromedp.WithPollingTimeout(0)),
-		chromedp.Text("body", &said),
-	)
-	if err != nil {
+	if err := chromedp.Do(ctx, chromedp.Navigate(page)); err != nil {
 		t.Fatal(err)
 	}
+	text := func(expression string) string {
+		said, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return said
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(4 * time.Minute)
+	for text("document.title") != "over" {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("the page does not come to its end:\n%s", text("document.body.textContent"))
+		}
+	}
+	said := text("document.body.textContent")
 	if n := strings.Count(said, ": ok"); n < 8 || strings.Contains(said, "FAILED") {
 		t.Errorf("%d went well:\n%s", n, said)
 	}

@@ -1,6 +1,6 @@
 import { Backoff, sleep } from "./backoff.js";
 import { broken, type Call, Caller, idOf, type Options, pathOf } from "./call.js";
-import { LonghaulError, Problem } from "./errors.js";
+import { LonghaulError, Problem, Unreachable } from "./errors.js";
 import { events, Lines } from "./stream.js";
 import type { Artifact, Cancelled, CallOptions, Engine, Execution, ExecutionEvent, List, Output, QueueStats, Ref, Started, StartRequest, Worker } from "./types.js";
 
@@ -151,27 +151,31 @@ export class Longhaul {
 
   /** A file that it left, taken up where a cut line left it. */
   async download(execution: Ref, artifact: string | Artifact, { signal }: CallOptions = {}): Promise<Blob> {
-    const path = pathOf("outputs", idOf(execution), typeof artifact === "string" ? artifact : artifact.path);
+    // The size is asked for: Chromium takes an answer whose head was cut off for one without a length.
+    const file = typeof artifact === "string" ? (await this.artifacts(execution, { signal })).find((a) => a.path === artifact) : artifact;
+    if (!file) throw new Problem(404, { code: "not_found", detail: "the execution has no such file" });
+    const path = pathOf("outputs", idOf(execution), file.path);
     const tries = new Backoff(this.#caller.giveUpAfter);
-    let parts: Uint8Array<ArrayBuffer>[] = [];
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     let have = 0;
-    for (;;) {
+    while (have < file.size) {
       try {
         const response = await this.#caller.open(path, { accept: "*/*", headers: have ? { Range: `bytes=${have}-` } : {}, signal });
-        if (response.status !== 206) [parts, have] = [[], 0]; // a proxy that knows no ranges sends it from the beginning
+        if (response.status !== 206) parts.length = have = 0; // a proxy that knows no ranges sends it from the beginning
         const reader = response.body?.getReader();
         for (;;) {
           const piece = await broken(signal, async () => reader?.read());
-          if (!piece?.value) return new Blob(parts, { type: response.headers.get("Content-Type") ?? "" });
+          if (!piece?.value) break;
           parts.push(piece.value as Uint8Array<ArrayBuffer>);
           have += piece.value.length;
           tries.reset();
         }
+        if (have < file.size) throw new Unreachable("the connection was cut in the middle of a file");
       } catch (error) {
-        if (have && error instanceof Problem && error.status === 416) return new Blob(parts); // it was cut after the last byte
         await tries.pause(error, signal);
       }
     }
+    return new Blob(parts, { type: file.content_type });
   }
 
   /** What the catalog lets callers start. */
