@@ -647,6 +647,8 @@ export interface components {
             params: unknown;
             /** @description input goes to its stdin */
             takes_input: boolean;
+            /** @description Processes of it are kept that have imported already */
+            warm: boolean;
         };
         EngineDefaults: {
             /**
@@ -784,6 +786,8 @@ export interface components {
              * @example 1
              */
             max_attempts: number;
+            /** @description Data of the newest metrics event, or null: the engine has run for less than METRICS_INTERVAL */
+            metrics: components["schemas"]["Metrics"];
             /** @description Those after which it went back in line, oldest first */
             past_attempts: components["schemas"]["PastAttempt"][];
             /**
@@ -871,6 +875,32 @@ export interface components {
         LogIn: {
             /** @description One of the setting API_TOKENS */
             token: string;
+        };
+        Metrics: {
+            /**
+             * Format: double
+             * @description Since the sample before; 100 is one core
+             * @example 132.5
+             */
+            cpu_percent: number;
+            /**
+             * Format: double
+             * @description User and system, so far
+             * @example 12.1
+             */
+            cpu_seconds: number;
+            /**
+             * Format: int64
+             * @description Resident; pages that processes share count for each
+             * @example 104857600
+             */
+            memory_bytes: number;
+            /**
+             * Format: int64
+             * @description 0 in the last sample, when nothing was left
+             * @example 3
+             */
+            processes: number;
         };
         Output: {
             /** @description Files the engine left */
