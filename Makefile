@@ -37,6 +37,7 @@ test: redis python chromium ## Run every test, with the race detector (PKGS=./pk
 	@$(call loud,command -v node,the tests of the Node example, of the guide and of sdk/typescript: node is missing (apt-get install nodejs))
 	@$(call loud,command -v chromium,the tests of the console in a browser: chromium is missing (apt-get install chromium))
 	@$(call loud,command -v npm,the types and the accessibility of the console, and sdk/typescript: npm is missing (apt-get install npm))
+	@$(call loud,command -v promtool,Prometheus' own check of its alerts: promtool is missing (apt-get install prometheus))
 	@echo "not run here: the single faults (make faults), but for three quick ones at most"
 	go test -race -tags $(TAGS) -timeout 20m $(or $(PKGS),./...)
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
