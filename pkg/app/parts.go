@@ -193,6 +193,7 @@ func (p *parts) keepers(g *group) error {
 	g.start("reaper", reaper.Run)
 	g.start("health", p.health.run)
 	g.start("advice", p.advise)
+	g.start("shed", shed)
 	if p.cfg.WebhookSecret == "" {
 		return nil
 	}

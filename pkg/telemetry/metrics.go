@@ -87,7 +87,7 @@ func NewMetrics(version string) *Metrics {
 	}
 	m.requeued = counter("attempts_requeued_total", "Attempts after which the execution went back in line.", "engine", "reason")
 	m.lag = one("log_lag_seconds", "Time from what an engine wrote to its being stored, of the oldest event of each append.", lagBuckets)
-	m.redisPing = one("redis_ping_seconds", "Time of the command that looks each second whether Redis takes writes.", appendBuckets)
+	m.redisPing = one("redis_ping_seconds", "Time of the command that looks whether Redis takes writes.", appendBuckets)
 	m.reaped = counter("reaper_actions_total", "What the reaper did: lost, overdue, redispatched, discarded.", "action")
 	for _, action := range []string{"lost", "overdue", "redispatched", "discarded"} {
 		m.reaped.WithLabelValues(action) // from 0 on: an alert must see the first

@@ -15,7 +15,7 @@ var footprint = &scenario{
 
 func runFootprint(ctx context.Context, r *round, c contestant) error {
 	return r.with(ctx, c, startOptions{fresh: true}, func(st *stack) error {
-		if err := pause(ctx, 3*time.Second); err != nil {
+		if err := pause(ctx, 5*time.Second); err != nil {
 			return err
 		}
 		m, err := st.rss()
