@@ -25,6 +25,7 @@ connection changes nothing: it is taken up again where it broke off.`,
 		Example: `  longhaul run -- python src/main.py voice-of-customer --multi-agent
   longhaul run --engine voice-of-customer --param time_period=month
   longhaul run --engine agent --input '{"input":"What do customers praise?"}'
+  longhaul run -f week.csv -f data=../data --engine report
   longhaul run -d --timeout 90m --label team=research -- python src/main.py
   longhaul run -o jsonl -- python src/main.py | jq 'select(.type == "progress")'`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -41,7 +42,13 @@ connection changes nothing: it is taken up again where it broke off.`,
 			if err := r.fill(c.InOrStdin(), func() (map[string]string, error) { return to.kinds(c.Context(), r.Engine) }); err != nil {
 				return err
 			}
-			return w.startAndWatch(c, to, func(ctx context.Context) (*api.Started, error) { return to.Start(ctx, r.StartRequest, "") })
+			files, err := filesOf(r.paths)
+			if err != nil {
+				return err
+			}
+			return w.startAndWatch(c, to, func(ctx context.Context) (*api.Started, error) {
+				return to.StartWith(ctx, r.StartRequest, files, "")
+			})
 		},
 	}
 	c.Flags().StringVar(&r.Engine, "engine", "", "an engine of the catalog, instead of a command")

@@ -15,7 +15,7 @@ const Masked = "***"
 // was for then, and with values that may be secrets masked.
 func StartRequestOf(s *execution.Spec) StartRequest {
 	r := StartRequest{
-		Command: s.Command, Args: s.Args, Engine: s.Engine, Params: s.Params, Input: s.Input,
+		Command: s.Command, Args: s.Args, Engine: s.Engine, Params: s.Params, Input: s.Input, Files: s.Files,
 		TimeoutSeconds: s.TimeoutSeconds, QueueTimeoutSeconds: s.QueueTimeoutSeconds,
 		Queue: s.Queue, Labels: s.Labels, MaxAttempts: s.MaxAttempts, OnInterrupt: string(s.OnInterrupt),
 	}

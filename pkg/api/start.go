@@ -16,6 +16,8 @@ type StartRequest struct {
 	Input   json.RawMessage   `json:"input,omitempty" doc:"Any JSON; the engine reads it on stdin"`
 	Env     map[string]string `json:"env,omitzero" doc:"Environment variables that the catalog lets a request set"`
 
+	Files []execution.File `json:"files,omitempty" doc:"Only told (GET /execute/spec/{id}): files come with a request as parts of multipart/form-data"`
+
 	TimeoutSeconds      int64             `json:"timeout_seconds,omitempty" doc:"How long the engine may run; the largest is MAX_EXECUTION_DURATION, also the default unless the catalog has another" example:"3600"`
 	QueueTimeoutSeconds int64             `json:"queue_timeout_seconds,omitempty" doc:"How long it may wait in line; then it ends as timeout with the reason queue_timeout" example:"600"`
 	DelaySeconds        int64             `json:"delay_seconds,omitempty" doc:"Do not start before this many seconds have passed" example:"60"`

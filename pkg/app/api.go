@@ -42,11 +42,11 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 	server := httpapi.New(httpapi.Options{
 		Dispatcher: dispatcher,
 		Records:    p.store, Events: p.store, Bells: bells, Hub: fan,
-		Catalog: p.catalog, Artifacts: p.artifacts, Workers: p.tasks.Workers,
+		Catalog: p.catalog, Artifacts: p.artifacts, Inputs: p.inputs(), Workers: p.tasks.Workers,
 		Health: p.health.checks, WebhookOK: webhookCheck(cfg), Metrics: p.metrics.Handler(), Observe: p.metrics.Request,
 		Tokens: cfg.APITokens, MetricsToken: cfg.MetricsToken, ProfileToken: cfg.PprofToken, StreamSecret: cfg.StreamTokenSecret,
 		MonitoringURL: cfg.MonitoringURL, Traces: traces,
-		Limits: cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes,
+		Limits: cfg.Limits(), MaxRequestBytes: cfg.MaxRequestBytes, MaxUploadBytes: cfg.MaxUploadBytes,
 		MaxSSE: cfg.MaxSSEDuration, ResponseLimit: cfg.SSEResponseLimit, KeepAlive: cfg.KeepAliveInterval,
 		Retention: cfg.Retention, CORSOrigins: cfg.CORSOrigins,
 		Version: Version(), Logger: log,

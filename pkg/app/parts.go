@@ -105,6 +105,14 @@ func openFiles(cfg *config.Config, area string) (artifact.Store, error) {
 	})
 }
 
+// inputs is where files that requests bring are kept; nil where there is no store.
+func (p *parts) inputs() artifact.Store {
+	if p.cfg.Artifacts.URL == "" {
+		return nil
+	}
+	return p.internal
+}
+
 // files are all that is kept of an execution outside Redis.
 type files struct{ artifacts, internal artifact.Store }
 

@@ -74,16 +74,27 @@ type call struct {
 	path   string // escaped
 	query  url.Values
 	header http.Header
-	body   any // JSON, if any
+	body   any // sent as JSON, or a form; nil: none
 	accept string
 }
 
 // do sends c. An answer of 400 and up becomes a *Problem; else the caller
 // closes the body.
-func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
+func (c *Client) do(ctx context.Context, k call) (res *http.Response, err error) {
 	var body io.Reader
-	if k.body != nil {
-		data, err := json.Marshal(k.body)
+	contentType := "application/json"
+	switch b := k.body.(type) {
+	case nil:
+	case form:
+		sending := b.send()
+		body, contentType = sending.body, sending.contentType
+		defer func() {
+			if ferr := sending.end(); ferr != nil && err != nil {
+				err = ferr // the cause of the other
+			}
+		}()
+	default:
+		data, err := json.Marshal(b)
 		if err != nil {
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
@@ -104,20 +115,21 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
 	}
 	if k.accept == "" {
 		k.accept = "application/json"
 	}
 	req.Header.Set("Accept", k.accept)
 	req.Header.Set("User-Agent", c.o.UserAgent)
-	res, err := c.o.HTTP.Do(req)
+	res, err = c.o.HTTP.Do(req)
 	if err != nil {
 		return nil, err // *url.Error: says method and URL
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		defer func() { _ = res.Body.Close() }()
-		return nil, readProblem(res)
+		problem := readProblem(res)
+		_ = res.Body.Close() // it was only read
+		return nil, problem
 	}
 	return res, nil
 }

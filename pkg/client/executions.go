@@ -34,7 +34,7 @@ func (c *Client) Spec(ctx context.Context, id execution.ID) (*api.StartRequest, 
 	return get[api.StartRequest](ctx, c, call{method: http.MethodGet, path: pathOf("spec", id)})
 }
 
-func (c *Client) start(ctx context.Context, path string, body api.StartRequest, idempotencyKey string) (*api.Started, error) {
+func (c *Client) start(ctx context.Context, path string, body any, idempotencyKey string) (*api.Started, error) {
 	if idempotencyKey == "" {
 		idempotencyKey = rand.Text()
 	}

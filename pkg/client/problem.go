@@ -94,6 +94,9 @@ func retryAfter(value string) time.Duration {
 // passes says whether the same request may succeed later: the network failed,
 // or the server has trouble of its own.
 func passes(err error) bool {
+	if errors.As(err, new(*FileError)) {
+		return false
+	}
 	p, ok := errors.AsType[*Problem](err)
 	return !ok || p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests || p.Status == http.StatusRequestTimeout
 }

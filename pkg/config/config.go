@@ -47,6 +47,7 @@ type Config struct {
 	MaxExecution    time.Duration
 	MaxQueueSize    int64
 	MaxRequestBytes int64
+	MaxUploadBytes  int64
 	Retention       time.Duration
 	IdempotencyTTL  time.Duration
 

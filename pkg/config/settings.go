@@ -104,6 +104,11 @@ var settings = []*setting{
 		parse: size(1<<10, 64<<20, func(c *Config, n int64) { c.MaxRequestBytes = n }),
 	},
 	{
+		name: "MAX_UPLOAD_BYTES", def: "256MiB", roles: API, example: "2GiB",
+		doc:   "How many bytes the files that one request brings may have together; they need ARTIFACTS_URL.",
+		parse: size(1, 1<<50, func(c *Config, n int64) { c.MaxUploadBytes = n }),
+	},
+	{
 		name: "RETENTION", def: "7d", roles: both, example: "7d",
 		doc:   "How long an execution is kept after its end.",
 		parse: duration(time.Minute, 366*day, func(c *Config, d time.Duration) { c.Retention = d }),

@@ -16,7 +16,8 @@ import (
 
 // Records is where executions are kept: redisstore.
 type Records interface {
-	Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error)
+	CreateAs(ctx context.Context, id execution.ID, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error)
+	NewID(ctx context.Context, owner, idempotencyKey string) (execution.ID, error)
 	Cancel(ctx context.Context, id execution.ID) (execution.Cancellation, error)
 	Kill(ctx context.Context, id execution.ID) (execution.Cancellation, error)
 	Get(ctx context.Context, id execution.ID) (*execution.Record, error)
@@ -52,6 +53,13 @@ type Options struct {
 	IdempotencyKey string
 	// Owner separates the keys of callers from each other: a hash of their token.
 	Owner string
+	// ID is one of NewID for this key and owner; "" is a new one.
+	ID execution.ID
+}
+
+// NewID is an id for a Submit that must know it before: something is kept under it.
+func (d *Dispatcher) NewID(ctx context.Context, o Options) (execution.ID, error) {
+	return d.records.NewID(ctx, o.Owner, o.IdempotencyKey)
 }
 
 // Receipt is the answer to Submit.
@@ -65,7 +73,7 @@ type Receipt struct {
 // is in Redis and will run or end with a reason, whatever happens next.
 func (d *Dispatcher) Submit(ctx context.Context, spec execution.Spec, o Options) (Receipt, error) {
 	spec.Traceparent = telemetry.Traceparent(ctx)
-	c, err := d.records.Create(ctx, &spec, o.Owner, o.IdempotencyKey)
+	c, err := d.records.CreateAs(ctx, o.ID, &spec, o.Owner, o.IdempotencyKey)
 	if err != nil {
 		return Receipt{}, err
 	}

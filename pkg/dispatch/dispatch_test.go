@@ -27,7 +27,7 @@ type records struct {
 	n  int
 }
 
-func (r *records) Create(_ context.Context, s *execution.Spec, _, _ string) (execution.Created, error) {
+func (r *records) CreateAs(_ context.Context, _ execution.ID, s *execution.Spec, _, _ string) (execution.Created, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.n++

@@ -38,6 +38,7 @@ type Spec struct {
 
 	Input json.RawMessage   `json:"input,omitempty"` // to the engine's stdin
 	Env   map[string]string `json:"env,omitempty"`   // only names that the catalog allows
+	Files []File            `json:"files,omitempty"` // in EXECUTION_INPUT_DIR
 
 	TimeoutSeconds int64 `json:"timeout_seconds"`         // from process start
 	DelaySeconds   int64 `json:"delay_seconds,omitempty"` // not before this long after creation
@@ -53,6 +54,13 @@ type Spec struct {
 	// Traceparent is the span of the request that started it, where traces are on.
 	// An idempotency key does not compare it.
 	Traceparent string `json:"traceparent,omitempty"`
+}
+
+// File is one that the request brought. Its bytes are in the artifact store.
+type File struct {
+	Path   string `json:"path" doc:"Relative, with slashes" example:"data/week.csv"`
+	Size   int64  `json:"size" example:"20480"`
+	SHA256 string `json:"sha256" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 }
 
 // Timeout is TimeoutSeconds as a duration.

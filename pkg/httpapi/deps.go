@@ -14,6 +14,7 @@ import (
 // Dispatcher starts and cancels executions.
 type Dispatcher interface {
 	Submit(ctx context.Context, spec execution.Spec, o dispatch.Options) (dispatch.Receipt, error)
+	NewID(ctx context.Context, o dispatch.Options) (execution.ID, error)
 	Cancel(ctx context.Context, id execution.ID) (dispatch.CancelReceipt, error)
 	Kill(ctx context.Context, id execution.ID) (dispatch.CancelReceipt, error)
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -53,6 +54,10 @@ func (s *store) setFail(err error) {
 	}
 }
 
+func (s *store) NewID(context.Context, dispatch.Options) (execution.ID, error) {
+	return execution.NewID(time.Now()), nil
+}
+
 func (s *store) Submit(_ context.Context, spec execution.Spec, o dispatch.Options) (dispatch.Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +75,7 @@ func (s *store) Submit(_ context.Context, spec execution.Spec, o dispatch.Option
 		return dispatch.Receipt{Record: s.copy(id), Position: s.position(id), Replayed: true}, nil
 	}
 	now := time.Now()
-	id := execution.NewID(now)
+	id := cmp.Or(o.ID, execution.NewID(now))
 	s.keys[key] = id
 	s.order = append(s.order, id)
 	s.recs[id] = &execution.Record{ID: id, Spec: spec, Status: execution.Queued, CreatedAt: now, EligibleAt: now}

@@ -43,7 +43,7 @@ var kinds = map[execution.Code]kind{
 	},
 	execution.TooLarge: {
 		http.StatusRequestEntityTooLarge, "The body is too large", "",
-		"The request body is larger than the setting MAX_REQUEST_BYTES. Put large data into a file that the engine reads.",
+		"The request body is larger than the setting MAX_REQUEST_BYTES: put large data into a file and send it with the request. Or the files of a request are larger than MAX_UPLOAD_BYTES together.",
 	},
 	execution.QueueFull: {
 		http.StatusTooManyRequests, "The queue is full", "10",
@@ -72,11 +72,11 @@ var kinds = map[execution.Code]kind{
 	},
 	api.CodeMediaType: {
 		http.StatusUnsupportedMediaType, "The body must be JSON", "",
-		"Send the body with Content-Type: application/json.",
+		"Send the body with Content-Type: application/json, or to POST /execute/start as multipart/form-data.",
 	},
 	api.CodeSlowBody: {
 		http.StatusRequestTimeout, "The body came too slowly", "",
-		"The whole request body must arrive within half a minute.",
+		"The whole request body must arrive within half a minute; of files, something at least every half minute.",
 	},
 	api.CodeUpgrade: {
 		http.StatusUpgradeRequired, "The route speaks WebSocket", "",

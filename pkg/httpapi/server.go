@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
 
+	"github.com/longhaul/longhaul/pkg/artifact"
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/queue"
 	"github.com/longhaul/longhaul/pkg/telemetry"
@@ -25,6 +26,7 @@ type Options struct {
 	Hub        Hub
 	Catalog    Catalog
 	Artifacts  Artifacts
+	Inputs     artifact.Store                                    // files that requests bring; nil: none are taken
 	Workers    func(ctx context.Context) ([]queue.Worker, error) // those that live; nil: none is known
 	Health     func(ctx context.Context) []Check                 // nil: always healthy
 	WebhookOK  func(ctx context.Context, url string) error       // nil: any URL
@@ -43,6 +45,7 @@ type Options struct {
 
 	Limits          execution.Limits
 	MaxRequestBytes int64         // MAX_REQUEST_BYTES
+	MaxUploadBytes  int64         // MAX_UPLOAD_BYTES
 	MaxSSE          time.Duration // MAX_SSE_DURATION: one response, and the life of a stream token
 	ResponseLimit   time.Duration // SSE_RESPONSE_LIMIT: one response, below the edge's cut
 	KeepAlive       time.Duration // SSE_KEEPALIVE_INTERVAL
@@ -142,6 +145,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 // fill sets the defaults, which are the settings' documented ones.
 func (o *Options) fill() {
 	o.MaxRequestBytes = orDefault(o.MaxRequestBytes, 2<<20)
+	o.MaxUploadBytes = orDefault(o.MaxUploadBytes, 256<<20)
 	o.MaxSSE = orDefault(o.MaxSSE, 2*time.Hour)
 	o.ResponseLimit = orDefault(o.ResponseLimit, 14*time.Minute) // the edge cuts at 15
 	o.KeepAlive = orDefault(o.KeepAlive, 15*time.Second)

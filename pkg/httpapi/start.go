@@ -33,8 +33,10 @@ func (s *Server) startRoutes() {
 		OperationID: "startExecution", Method: http.MethodPost, Path: "/execute/start",
 		DefaultStatus: http.StatusAccepted, Tags: []string{"executions"},
 		Summary:     "Start an execution in the background",
-		Description: "Answers once the execution is stored: from then on it is never lost. Give command and args, or engine and params.",
+		Description: "Answers once the execution is stored: from then on it is never lost. Give command and args, or engine and params. As multipart/form-data the request may bring files.",
+		Middlewares: huma.Middlewares{s.takeUpload},
 	}, s.start, submitProblems...)
+	s.documentUpload()
 	operation(s, bearer, huma.Operation{
 		OperationID: "renewStreamToken", Method: http.MethodPost, Path: "/execute/stream-token/{id}",
 		Tags: []string{"streams"}, Summary: "Get a new stream token for an execution",
@@ -46,6 +48,9 @@ func (s *Server) startRoutes() {
 var submitProblems = []int{http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 
 func (s *Server) start(ctx context.Context, in *startInput) (*startOutput, error) {
+	if len(in.Body.Files) > 0 {
+		return nil, execution.InvalidField("files", "come as parts of multipart/form-data, or with POST /execute/rerun/{id}; here they are only told")
+	}
 	receipt, err := s.submit(ctx, in.Body.Spec(), in.IdempotencyKey)
 	if err != nil {
 		return nil, err
@@ -85,7 +90,11 @@ func (s *Server) submit(ctx context.Context, spec execution.Spec, key string) (d
 	if err := mergeInvalid(fromCatalog, spec.Validate(s.Limits), s.checkWebhook(ctx, spec.WebhookURL)); err != nil {
 		return dispatch.Receipt{}, err
 	}
-	return s.Dispatcher.Submit(ctx, spec, dispatch.Options{IdempotencyKey: key, Owner: ownerOf(ctx)})
+	o := dispatch.Options{IdempotencyKey: key, Owner: ownerOf(ctx)}
+	if up := uploadOf(ctx); up != nil || len(spec.Files) > 0 {
+		return s.submitWithFiles(ctx, spec, o, up)
+	}
+	return s.Dispatcher.Submit(ctx, spec, o)
 }
 
 func (s *Server) checkWebhook(ctx context.Context, url string) error {

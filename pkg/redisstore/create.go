@@ -20,6 +20,27 @@ import (
 // for. owner separates the keys of different callers. Errors: QueueFull,
 // IdempotencyUsed, Unavailable, StorageFull.
 func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error) {
+	return s.CreateAs(ctx, "", spec, owner, idempotencyKey)
+}
+
+// NewID is an id for CreateAs with this key, for those who must know it before.
+func (s *Store) NewID(ctx context.Context, owner, idempotencyKey string) (execution.ID, error) {
+	if err := s.ensure(ctx); err != nil {
+		return "", err
+	}
+	return s.newID(keyOf(owner, idempotencyKey)), nil
+}
+
+// keyOf is what an idempotency key is known by; "" for none.
+func keyOf(owner, idempotencyKey string) string {
+	if idempotencyKey == "" {
+		return ""
+	}
+	return digest(owner + "\x00" + idempotencyKey)
+}
+
+// CreateAs is Create under an id of NewID.
+func (s *Store) CreateAs(ctx context.Context, id execution.ID, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error) {
 	if err := s.ensure(ctx); err != nil {
 		return execution.Created{}, err
 	}
@@ -27,11 +48,10 @@ func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempot
 	if err != nil {
 		return execution.Created{}, fmt.Errorf("encode spec: %w", err)
 	}
-	idem := ""
-	if idempotencyKey != "" {
-		idem = digest(owner + "\x00" + idempotencyKey)
+	idem := keyOf(owner, idempotencyKey)
+	if id == "" {
+		id = s.newID(idem)
 	}
-	id := s.newID(idem)
 	args := []any{
 		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
 		(s.o.MaxQueue + s.partitions - 1) / s.partitions,

@@ -148,6 +148,9 @@ func (a *attempt) start(ctx context.Context) (err error) {
 	if a.dir, err = a.r.disk.workdir(a.note(), launch.Dir); err != nil {
 		return err
 	}
+	if err = a.fetchInputs(ctx); err != nil {
+		return err
+	}
 	if err = a.openCheckpoint(ctx); errors.Is(err, artifact.ErrCheckpointDisk) {
 		return &diskError{err}
 	} else if err != nil {

@@ -23,8 +23,6 @@ const (
 	// restoreFor bounds how long a store that is away may hold up an engine: what
 	// the last attempt did is worth the wait.
 	restoreFor = time.Minute
-	// restoreLeast is how long a restore may go on when the worker is told to stop.
-	restoreLeast = time.Second
 	// leftFor bounds how long a store that is away may hold up the settling of
 	// what a dead worker left.
 	leftFor = time.Minute
@@ -109,54 +107,23 @@ func (a *attempt) openCheckpoint(ctx context.Context) error {
 	return nil
 }
 
-// restore waits for a store that is away, but not for ever, and not when the
-// attempt is to end.
-func (a *attempt) restore(ctx context.Context, part string) (artifact.Checkpoint, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	over := make(chan struct{})
-	defer func() { cancel(nil); <-over }()
-	go func() {
-		defer close(over)
-		select {
-		case <-a.r.drain:
-		case why := <-a.causes:
-			a.stop(why) // for watch, should the restore be over this very moment
-			cancel(stopped{why})
-		case <-ctx.Done():
+// restore makes part of what the newest earlier attempt left.
+func (a *attempt) restore(ctx context.Context, part string) (c artifact.Checkpoint, err error) {
+	err = a.patiently(ctx, "checkpoint", restoreFor, func(ctx context.Context) (err error) {
+		if err := os.RemoveAll(part); err != nil { // of an earlier try
+			return fmt.Errorf("%w: %w", artifact.ErrCheckpointDisk, err)
 		}
-		select { // an engine that can be started may still end by itself
-		case <-time.After(restoreLeast):
-			cancel(stopped{causeInterrupt})
-		case <-ctx.Done():
-		}
-	}()
-	giveUp := time.Now().Add(restoreFor)
-	bounded, end := context.WithDeadline(ctx, giveUp)
-	defer end()
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		c, err := artifact.RestoreCheckpoint(bounded, a.r.o.Checkpoints, a.lease.ID, a.lease.Attempt, part, a.r.o.CheckpointBytes)
-		if ctx.Err() != nil {
-			return c, context.Cause(ctx)
-		}
-		if err == nil || hopeless(err) || time.Now().Add(pause).After(giveUp) {
-			return c, err
-		}
-		a.log.WarnContext(ctx, "checkpoint not read; trying again", "error", err)
-		if err := os.RemoveAll(part); err != nil {
-			return c, fmt.Errorf("%w: %w", artifact.ErrCheckpointDisk, err)
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return c, context.Cause(ctx)
-		}
-	}
+		c, err = artifact.RestoreCheckpoint(ctx, a.r.o.Checkpoints, a.lease.ID, a.lease.Attempt, part, a.r.o.CheckpointBytes)
+		return err
+	})
+	return c, err
 }
 
 // hopeless tells what another try would meet again.
 func hopeless(err error) bool {
 	return errors.Is(err, artifact.ErrCheckpointDamaged) || errors.Is(err, artifact.ErrCheckpointTooLarge) ||
-		errors.Is(err, artifact.ErrCheckpointDisk) || errors.Is(err, artifact.ErrNone)
+		errors.Is(err, artifact.ErrCheckpointDisk) || errors.Is(err, artifact.ErrNone) ||
+		errors.Is(err, artifact.ErrInputChanged) || errors.Is(err, artifact.ErrInputDisk)
 }
 
 // explainCheckpoint is for callers: no paths and no addresses.

@@ -66,6 +66,9 @@ func (a *attempt) stoppedBy(why cause, o *execution.Outcome) (requeue bool) {
 
 // explainStart gives the caller what is theirs to know: not the worker's paths.
 func explainStart(err error) string {
+	if e := (*inputError)(nil); errors.As(err, &e) {
+		return e.explain()
+	}
 	if e := (*execution.Error)(nil); errors.As(err, &e) {
 		text := e.Message
 		for _, f := range e.Fields {

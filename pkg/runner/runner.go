@@ -58,7 +58,8 @@ type Options struct {
 	MetricsEvery   time.Duration // METRICS_INTERVAL; 0: no metrics events
 	SpoolBytes     int64         // SPOOL_MAX_BYTES: output of one attempt on disk while Redis is away
 	ArtifactLimits artifact.Limits
-	// Checkpoints are kept apart from artifacts, which callers see. Nil: none are.
+	// Checkpoints are kept apart from artifacts, which callers see, and so are the
+	// files that requests bring. Nil: none are.
 	Checkpoints     artifact.Store
 	CheckpointEvery time.Duration               // CHECKPOINT_INTERVAL; 0: only when an engine was interrupted
 	CheckpointBytes int64                       // CHECKPOINT_MAX_BYTES

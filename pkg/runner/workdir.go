@@ -22,7 +22,11 @@ type workdir struct {
 // noteName is in every workdir, and tells whose it is.
 const noteName = "attempt.json"
 
-func (w workdir) outputs() string    { return filepath.Join(w.root, outputsFolder) }
+func (w workdir) outputs() string { return filepath.Join(w.root, outputsFolder) }
+
+// inputs is the engine's own folder, unless the catalog names that: what a
+// request brings never goes to where others are.
+func (w workdir) inputs() string     { return filepath.Join(w.root, "work") }
 func (w workdir) result() string     { return filepath.Join(w.root, "result.json") }
 func (w workdir) spool() string      { return filepath.Join(w.root, "spool") }
 func (w workdir) checkpoint() string { return filepath.Join(w.root, "checkpoint") }
@@ -56,7 +60,7 @@ func (a *attempt) traceparent() string {
 
 // environ is what the engine's contract adds to the catalog's environment.
 func (a *attempt) environ(deadline time.Time) []string {
-	return []string{
+	env := []string{
 		"EXECUTION_ID=" + string(a.lease.ID),
 		"EXECUTION_ATTEMPT=" + strconv.Itoa(a.lease.Attempt),
 		"EXECUTION_OUTPUT_DIR=" + a.dir.outputs(),
@@ -66,4 +70,8 @@ func (a *attempt) environ(deadline time.Time) []string {
 		"EXECUTION_EVENTS_FD=3",
 		"TRACEPARENT=" + a.traceparent(),
 	}
+	if len(a.spec.Files) > 0 {
+		env = append(env, "EXECUTION_INPUT_DIR="+a.dir.inputs())
+	}
+	return env
 }
