@@ -47,8 +47,8 @@ func TestFilesOfARequestAreThereBeforeTheEngineStarts(t *testing.T) {
 	if len(lines) != 5 || lines[0] != "1,2" || lines[1] != "a note" || lines[2] != "-rw-------" || lines[3] != lines[4] {
 		t.Errorf("the engine saw %q", lines)
 	}
-	// One without files is told of no folder.
-	r = w.run(`echo "[$EXECUTION_INPUT_DIR]"`, nil)
+	// The next one, without files, is told of no folder and finds nothing of these.
+	r = w.run(`ls; echo "[$EXECUTION_INPUT_DIR]"`, nil)
 	if got := w.log(r.ID, execution.Stdout); got != "[]\n" {
 		t.Errorf("without files: %q", got)
 	}
