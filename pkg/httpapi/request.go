@@ -18,13 +18,14 @@ import (
 
 // request is what every layer may want to know about the request in hand.
 type request struct {
-	id      string
-	path    string    // decoded, and without the query, which may hold a token
-	escaped string    // the same as it came
-	owner   string    // hash of the caller's token; "" when the API is open
-	expires time.Time // of the stream token or the session, if one was used
-	taken   *direct   // the stream that goes on when the handler has returned
-	server  *Server
+	id        string
+	path      string    // decoded, and without the query, which may hold a token
+	escaped   string    // the same as it came
+	execution string    // id of the path, if it has one
+	owner     string    // hash of the caller's token; "" when the API is open
+	expires   time.Time // of the stream token or the session, if one was used
+	taken     *direct   // the stream that goes on when the handler has returned
+	server    *Server
 }
 
 type requestKey struct{}
@@ -43,6 +44,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := s.Now()
 		info := &request{id: c.Request().Header.Get("X-Request-Id"), path: c.Request().URL.Path, escaped: c.Request().URL.EscapedPath(), server: s}
+		if id := c.Param("id"); strings.HasPrefix(id, "exec_") {
+			info.execution = strings.Clone(id) // c is another request's soon
+		}
 		if !requestID.MatchString(info.id) {
 			info.id = strings.ToLower(rand.Text()[:16])
 		}
@@ -88,10 +92,17 @@ func (s *Server) reporter(info *request, span *telemetry.Span, route, method str
 		took := s.Now().Sub(began)
 		s.Observe(route, method, status, took)
 		span.Answered(status)
-		s.Logger.LogAttrs(context.Background(), levelOf(status), "request",
+		about := [...]slog.Attr{
 			slog.String("method", method), slog.String("path", info.path),
 			slog.Int("status", status), slog.Int64("bytes", size),
-			slog.Duration("took", took), slog.String("request_id", info.id))
+			slog.Duration("took", took), slog.String("request_id", info.id),
+			slog.String("execution_id", info.execution),
+		}
+		n := len(about)
+		if info.execution == "" {
+			n-- // it concerns none
+		}
+		s.Logger.LogAttrs(context.Background(), levelOf(status), "request", about[:n]...)
 	}
 }
 

@@ -38,7 +38,11 @@ func (s *shim) overdue() {
 	if s.current == nil && !s.retired { // taken this very moment, for a start that sets its own deadline
 		return
 	}
-	s.pool.log.Warn("shim does not answer: killing it", "shim_pid", s.os.PID())
+	log := s.pool.log.With("shim_pid", s.os.PID())
+	if s.current != nil {
+		log = log.With("execution_id", s.current.command.ExecutionID)
+	}
+	log.Warn("shim does not answer: killing it")
 	s.kill()
 }
 

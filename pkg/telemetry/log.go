@@ -3,9 +3,11 @@
 package telemetry
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -26,11 +28,18 @@ func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 }
 
 // platformNames gives the fields the names that Railway's log search knows;
-// others (Loki, Datadog, Vector) know them too. A duration reads "25s" and not
-// as a number of nanoseconds.
+// others (Loki, Datadog, Vector) know them too. A duration reads "25s" and a
+// cause "timeout", and neither as a number.
 func platformNames(groups []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
+	switch a.Value.Kind() {
+	case slog.KindDuration:
 		a.Value = slog.StringValue(a.Value.Duration().String())
+	case slog.KindAny:
+		// JSON would make a number of a word such as a cause, which is one with a String.
+		word, ok := a.Value.Any().(fmt.Stringer)
+		if _, level := word.(slog.Level); ok && !level && reflect.TypeOf(word).Kind() == reflect.Int {
+			a.Value = slog.StringValue(word.String())
+		}
 	}
 	if len(groups) > 0 {
 		return a

@@ -22,10 +22,13 @@ func TestJSONLinesHaveThePlatformsNames(t *testing.T) {
 	var b bytes.Buffer
 	log := NewLogger(&b, "auto", slog.LevelInfo) // a buffer is no terminal
 	log.Debug("not shown")
-	log.Warn("careful", "level", "mine", "n", 1, slog.Group("g", "msg", "inner"))
+	log.Warn("careful", "level", "mine", "n", 1, "word", word(3), "took", 25*time.Second, "none", nil, slog.Group("g", "msg", "inner"))
 	var line map[string]any
 	if err := json.Unmarshal(b.Bytes(), &line); err != nil {
 		t.Fatalf("%v: %s", err, b.String())
+	}
+	if line["word"] != "three" || line["took"] != "25s" || line["none"] != nil {
+		t.Errorf("%s", b.String())
 	}
 	if line["message"] != "careful" || line["n"] != 1.0 || line["g"].(map[string]any)["msg"] != "inner" {
 		t.Errorf("%s", b.String())
@@ -37,6 +40,10 @@ func TestJSONLinesHaveThePlatformsNames(t *testing.T) {
 		t.Errorf("time is %v", line["time"])
 	}
 }
+
+type word int
+
+func (word) String() string { return "three" }
 
 func TestTextIsPlainWhereThereIsNoTerminal(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "log"))

@@ -21,7 +21,7 @@ func (d *Deliverer) one(ctx context.Context, one *Delivery) error {
 	if ctx.Err() != nil {
 		return nil // we stop: neither a success nor the receiver's failure
 	}
-	log := d.log.With("webhook_id", one.ID, "attempt", one.Attempt, "status", status)
+	log := d.log.With("execution_id", ExecutionOf(one.ID), "tries", one.Attempt, "status", status)
 	switch {
 	case err == nil:
 		log.Info("webhook delivered")

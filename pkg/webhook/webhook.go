@@ -141,7 +141,7 @@ func (d *Deliverer) Deliver(ctx context.Context) (int, error) {
 	for _, one := range due {
 		wait.Go(func() {
 			if err := d.one(ctx, &one); err != nil && ctx.Err() == nil {
-				d.log.Warn("webhook's outcome could not be stored; it will be sent again", "webhook_id", one.ID, "error", err)
+				d.log.Warn("webhook's outcome could not be stored; it will be sent again", "execution_id", ExecutionOf(one.ID), "error", err)
 			}
 		})
 	}
