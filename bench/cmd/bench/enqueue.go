@@ -15,6 +15,7 @@ import (
 var enqueue = &scenario{
 	name: "enqueue", what: "POSTs over 8 connections with the workers stopped, and one at a time",
 	peers: []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
+	once:  []string{"asynq"},
 	columns: []column{
 		{"rate", "accepted/s"},
 		{"p50", "p50 ms"},

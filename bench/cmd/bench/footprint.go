@@ -9,6 +9,7 @@ import (
 var footprint = &scenario{
 	name: "footprint", what: "a fresh system without work: memory of API and workers, and time from the API's start to its first 200",
 	peers:   []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
+	once:    []string{"rq", "bullmq", "asynq"},
 	columns: []column{{"rss", "RSS MB"}, {"pss", "PSS MB"}, {"start", "start to first 200, ms"}},
 	run:     runFootprint,
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +154,26 @@ func TestAReportReplacesOnlyWhatIsBetweenTheMarks(t *testing.T) {
 	write("no marks")
 	if err := rewrite(file, []byte("new\n")); err == nil {
 		t.Error("a document without marks was rewritten")
+	}
+}
+
+func TestNoGoalComparesWithWhoIsMeasuredOnce(t *testing.T) {
+	for _, g := range allGoals {
+		sc := scenarios[slices.IndexFunc(scenarios, func(sc *scenario) bool { return sc.name == g.scenario })]
+		if len(sc.once) == 0 {
+			continue
+		}
+		v := values{}
+		for _, name := range append([]string{"longhaul"}, sc.peers...) {
+			for _, col := range sc.columns {
+				if !slices.Contains(sc.once, name) {
+					v[name+"/"+col.metric] = 1
+				}
+			}
+		}
+		if _, ok := g.figure(v); !ok {
+			t.Errorf("%s compares with one of %v", g.key, sc.once)
+		}
 	}
 }
 

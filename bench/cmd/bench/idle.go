@@ -11,6 +11,7 @@ import (
 var idle = &scenario{
 	name: "idle", what: "nothing to do: commands that Redis carries out, and CPU",
 	peers:   []string{"celery", "rq", "bullmq", "asynq"},
+	once:    []string{"celery", "rq", "bullmq", "asynq"},
 	columns: []column{{"commands", "Redis commands/s, those within scripts too"}, {"sent", "of which sent"}, {"worker", "worker CPU, % of a core"}, {"redis", "Redis CPU, % of a core"}, {"api", "API CPU, % of a core"}},
 	run:     runIdle,
 }

@@ -17,6 +17,7 @@ import (
 var pickup = &scenario{
 	name: "pickup", what: "from the POST to the process' own first instruction, in an idle system",
 	peers:   []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
+	once:    []string{"rq", "bullmq"},
 	columns: []column{{"p50", "p50 ms"}, {"p99", "p99 ms"}},
 	run:     runPickup,
 }

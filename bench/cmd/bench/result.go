@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,13 @@ func (res *result) clean(scenario string) (n int) {
 		}
 	}
 	return n
+}
+
+// has says whether a system did a scenario in an undisturbed round.
+func (res *result) has(scenario, system string) bool {
+	return slices.ContainsFunc(res.Rounds, func(x *round) bool {
+		return x.Scenario == scenario && !x.Disturbed && slices.Contains(x.Order, system)
+	})
 }
 
 // over sums up what of gives in the undisturbed rounds of a scenario; where there

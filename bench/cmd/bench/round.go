@@ -17,6 +17,7 @@ type scenario struct {
 	name    string
 	what    string
 	peers   []string // which others can do it, beside Longhaul
+	once    []string // of these one round may be enough, for the table: no goal compares with them
 	columns []column
 	limits  func(ctx context.Context, r *round) error // measured at the beginning of each round; may be nil
 	run     func(ctx context.Context, r *round, c contestant) error
@@ -63,6 +64,7 @@ type runner struct {
 	size   size
 	result *result
 	field  []contestant // Longhaul first
+	brief  bool         // some are measured once only, as their scenario says
 }
 
 // disturbedBelow is the share of the session's best fork+exec rate below which a
@@ -128,11 +130,12 @@ func (r *runner) once(ctx context.Context, sc *scenario, n int) error {
 	return nil
 }
 
-// entrants are the systems that can do it.
+// entrants are the systems that can do it, and have not done it often enough.
 func (r *runner) entrants(sc *scenario) []contestant {
 	var in []contestant
 	for i, c := range r.field {
-		if i == 0 || r.result.builds[c.name] || slices.Contains(sc.peers, c.name) {
+		enough := r.brief && slices.Contains(sc.once, c.name) && r.result.has(sc.name, c.name)
+		if i == 0 || r.result.builds[c.name] || slices.Contains(sc.peers, c.name) && !enough {
 			in = append(in, c)
 		}
 	}

@@ -36,7 +36,7 @@ type size struct {
 }
 
 var fullSize = size{
-	forks: 300, warmUp: 50, posts: 2000, shorts: 500, pickUps: 41, pickUpTime: 15 * time.Second,
+	forks: 300, warmUp: 50, posts: 2000, shorts: 500, pickUps: 41, pickUpTime: 10 * time.Second,
 	lines: 1_000_000, slowLines: 60_000, liveLines: 400, idle: 10 * time.Second,
 	depth: 100_000, finished: 1000, bigLines: 10_000_000, exactLines: 300,
 }
@@ -47,6 +47,7 @@ type plan struct {
 	builds []string
 	rounds int
 	out    string
+	brief  bool // see runner
 }
 
 func (p *plan) flags(c *cobra.Command) {
@@ -123,7 +124,7 @@ func (p *plan) run(ctx context.Context, which []*scenario, kind string) (*result
 		return nil, err
 	}
 	defer s.close()
-	r := &runner{session: s, rounds: p.rounds, size: fullSize, result: newResult()}
+	r := &runner{session: s, rounds: p.rounds, size: fullSize, result: newResult(), brief: p.brief}
 	if err := r.enter(ctx, p); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 var short = &scenario{
 	name: "short", what: "/bin/true, five at once, from the first POST until the last is settled",
 	peers: []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
+	once:  []string{"asynq"},
 	columns: []column{
 		{"seconds", "s"}, {"rate", "jobs/s"}, {"limit", "over fork+exec"}, {"cpu", "CPU s, all of it and Redis"}, {"peak", "peak RSS MB"},
 	},

@@ -11,7 +11,7 @@ import (
 )
 
 func peersCommand() *cobra.Command {
-	p := &plan{peers: []string{"all"}}
+	p := &plan{peers: []string{"all"}, brief: true}
 	install := true
 	c := &cobra.Command{
 		Use:   "peers",

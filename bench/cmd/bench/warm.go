@@ -36,52 +36,50 @@ func runWarm(ctx context.Context, r *round, c contestant) error {
 			return err
 		}
 	}
-	if c.name == "celery" {
-		return r.warmStarts(ctx, c, c.name, startOptions{preload: "slow_module", pythonPath: dir}, 20, func(file string) any {
-			return map[string]any{"cmd": "@call", "args": []string{"slow_module", "note", file}}
-		})
+	o := startOptions{preload: "slow_module", pythonPath: dir} // of Celery
+	if c.name != "celery" {
+		engine := fmt.Sprintf("{command: [python3, engine.py], cwd: %q, allow_args: any", dir)
+		o = startOptions{catalog: "engines:\n  cold: " + engine + "}\n  warm: " + engine + ", warm: {processes: 2, import: [slow_module]}}\n"}
 	}
-	engine := fmt.Sprintf("{command: [python3, engine.py], cwd: %q, allow_args: any", dir)
-	o := startOptions{catalog: "engines:\n  cold: " + engine + "}\n  warm: " + engine + ", warm: {processes: 2, import: [slow_module]}}\n"}
-	for _, kind := range []struct {
-		name, engine string
-		n            int
-	}{{c.name, "warm", 20}, {c.name + "-cold", "cold", 3}} {
-		err := r.warmStarts(ctx, c, kind.name, o, kind.n, func(file string) any {
-			return api.StartRequest{Engine: kind.engine, Args: []string{file}}
-		})
-		if err != nil {
+	return r.with(ctx, c, o, func(st *stack) error {
+		if err := pause(ctx, 5*time.Second); err != nil { // until all that imports before has done so
 			return err
 		}
-	}
-	return nil
+		if c.name == "celery" {
+			return r.startsOneByOne(ctx, st, c.name, 20, func(file string) any {
+				return map[string]any{"cmd": "@call", "args": []string{"slow_module", "note", file}}
+			})
+		}
+		starts := func(engine string) func(string) any {
+			return func(file string) any { return api.StartRequest{Engine: engine, Args: []string{file}} }
+		}
+		if err := r.startsOneByOne(ctx, st, c.name, 20, starts("warm")); err != nil {
+			return err
+		}
+		return r.startsOneByOne(ctx, st, c.name+"-cold", 3, starts("cold"))
+	})
 }
 
-// warmStarts starts n, one after the other, once all that imports before has done so.
-func (r *round) warmStarts(ctx context.Context, c contestant, name string, o startOptions, n int, body func(file string) any) error {
-	return r.with(ctx, c, o, func(st *stack) error {
-		dir, err := r.folder("stamps")
+// startsOneByOne starts n, one after the other.
+func (r *round) startsOneByOne(ctx context.Context, st *stack, name string, n int, body func(file string) any) error {
+	dir, err := r.folder("stamps")
+	if err != nil {
+		return err
+	}
+	st.body = func(p program) any { return body(p.args[1]) } // of probe stamp FILE
+	var each []time.Duration
+	for i := range n {
+		d, err := pickUpOnce(ctx, st, filepath.Join(dir, strconv.Itoa(i)))
 		if err != nil {
 			return err
 		}
-		if err := pause(ctx, 5*time.Second); err != nil {
+		each = append(each, d)
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
-		st.body = func(p program) any { return body(p.args[1]) } // of probe stamp FILE
-		var each []time.Duration
-		for i := range n {
-			d, err := pickUpOnce(ctx, st, filepath.Join(dir, strconv.Itoa(i)))
-			if err != nil {
-				return err
-			}
-			each = append(each, d)
-			if err := pause(ctx, 100*time.Millisecond); err != nil {
-				return err
-			}
-		}
-		r.setMS(name, "p50", stat.Quantile(each, 0.5))
-		r.setMS(name, "p99", stat.Quantile(each, 0.99))
-		r.set(name, "n", float64(n))
-		return nil
-	})
+	}
+	r.setMS(name, "p50", stat.Quantile(each, 0.5))
+	r.setMS(name, "p99", stat.Quantile(each, 0.99))
+	r.set(name, "n", float64(n))
+	return nil
 }
