@@ -144,7 +144,3 @@ chromium:
 .PHONY: python
 python:
 	$(call need,python3,python3)
-
-.PHONY: chromium
-chromium:
-	$(call need,chromium,chromium)
