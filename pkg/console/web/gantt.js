@@ -56,18 +56,22 @@ function Chart({ rows, from, to, width, selected, onSelect }) {
   let y = 0
   return html`
     <svg role="group" aria-label="Bars of the timeline; the table below has the same in words" width=${width} height=${rows.reduce((h, r) => h + r.lanes * lane + 8, axis)} onKeyDown=${move}>
-      ${ticks.map(t => html`<g key=${t} class="tick"><line x1=${x(t)} x2=${x(t)} y1="16" y2="100%" /><text x=${x(t)} y="11">${tickText(t, step)}</text></g>`)}
+      ${ticks.map(t => html`<g key=${t} class="tick"><line x1=${x(t)} x2=${x(t)} y1="16" y2="100%" />${x(t) < width - 28 && html`<text x=${x(t)} y="11">${tickText(t, step)}</text>`}</g>`)}
       ${shown.map((r, i) => {
         const top = axis + y
         y += r.lanes * lane + 8
         return html`<g key=${r.name} class="row">
           ${i > 0 && html`<line x1="0" x2="100%" y1=${top - 4} y2=${top - 4} />`}
           <text class="who" x="0" y=${top + 12}>${shorten(r.name) || 'in line'}<title>${r.name || 'those that wait for a worker'}</title></text>
+          ${r.bars.filter(b => b.waited < b.from).map(b => html`<${Waited} key=${'w' + b.execution.execution_id} bar=${b} y=${top + b.lane * lane + 8} x=${x} />`)}
           ${r.bars.map(b => html`<${Bar} key=${b.execution.execution_id} bar=${b} top=${top + b.lane * lane} x=${x} entry=${entry} selected=${selected} />`)}
         </g>`
       })}
     </svg>`
 }
+
+/** The time in line, as a thread before the bar. @param {{bar: import('./lanes.js').Bar, y: number, x: (t: number) => number}} props */
+const Waited = ({ bar, y, x }) => html`<line class="waited ${bar.execution.status}" x1=${x(bar.waited)} x2=${x(bar.from)} y1=${y} y2=${y} />`
 
 /** @param {{bar: import('./lanes.js').Bar, top: number, x: (t: number) => number, entry?: string, selected: string}} props */
 function Bar({ bar, top, x, entry, selected }) {
@@ -80,7 +84,6 @@ function Bar({ bar, top, x, entry, selected }) {
     <a id=${'bar-' + e.execution_id} class="bar ${e.status} ${e.execution_id === selected ? 'selected' : ''}" href=${href}
       tabindex=${e.execution_id === entry ? 0 : -1} onClick=${(/** @type {MouseEvent} */ ev) => { if (!ev.ctrlKey && !ev.metaKey) { ev.preventDefault(); go(href) } }}>
       <title>${text}</title>
-      ${bar.waited < bar.from && html`<line class="waited" x1=${x(bar.waited)} x2=${left} y1=${top + 8} y2=${top + 8} />`}
       <rect x=${left} y=${top + 1} width=${wide} height="14" rx="3" />
       ${wide > 60 && html`<text aria-hidden="true" x=${left + 6} y=${top + 12}>${(e.engine ?? commandLine(e)).slice(0, Math.floor((wide - 10) / 7))}</text>`}
     </a>`

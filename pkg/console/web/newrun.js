@@ -9,6 +9,7 @@ import { asCurl, changes, formOf, newKey, requestOf, start } from './request.js'
 import { go, query, setQuery } from './router.js'
 import { Field, Json, Lines, SchemaForm, defaultsOf } from './schemaform.js'
 import { Empty, Failure, Loading, Page, announce, toast } from './ui.js'
+import { toggleWatch } from './watch.js'
 
 /** @typedef {import('./types').Engine} Engine */
 /** @typedef {import('./types').Spec} Spec */
@@ -39,6 +40,7 @@ function Form({ engine, engines, spec, from }) {
   const schema = /** @type {any} */ (engine.params)
   const [form, setForm] = useState(() => (spec ? formOf(spec) : { ...formOf({}), params: defaultsOf(schema) }))
   const [files, setFiles] = useState(/** @type {File[]} */ ([]))
+  const [tell, setTell] = useState(false)
   const { errorAt, others, busy, submit } = useStart(placesOf(engine), form)
   const set = (/** @type {Record<string, any>} */ parts) => setForm(f => ({ ...f, ...parts }))
   const request = useMemo(() => requestOf(engine, form), [form])
@@ -48,7 +50,7 @@ function Form({ engine, engines, spec, from }) {
     setQuery({ engine: '', command: '', [next.kind]: next.name }, { replace: true })
   }
   return html`
-    <form class="run card" noValidate onSubmit=${(/** @type {SubmitEvent} */ e) => submit(e, { from, body, files })}>
+    <form class="run card" noValidate onSubmit=${(/** @type {SubmitEvent} */ e) => submit(e, { from, body, files, tell })}>
       ${from ? html`<p>With what <a class="mono" href=${`/console/executions/${from}`}>${from}</a> had; change what should differ.</p>`
         : html`<${Field} label="What to run" hint=${engine.description}>${(/** @type {any} */ a) => html`
         <select ...${a} value=${engines.indexOf(engine)} onChange=${pick}>${engines.map((e, i) => html`<option key=${i} value=${i}>${e.name}${e.kind === 'command' ? ' (command)' : ''}</option>`)}</select>`}<//>`}
@@ -62,7 +64,8 @@ function Form({ engine, engines, spec, from }) {
       ${spec?.files?.length ? html`<p class="hint">Its ${count(spec.files.length, 'file')} will be there again.</p>` : null}
       <${Options} engine=${engine} form=${form} set=${set} errorAt=${errorAt} open=${Boolean(from)} masked=${Object.keys(spec?.env ?? {})} />
       <details><summary>The same as a request</summary><pre tabindex="0">${asCurl(from ? `/execute/rerun/${from}` : '/execute/start', body)}</pre></details>
-      <div class="actions"><button class="primary" disabled=${busy}>${busy ? 'Starting…' : from ? 'Run again' : 'Start'}</button></div>
+      <div class="actions"><label class="check"><input type="checkbox" checked=${tell} onChange=${(/** @type {any} */ e) => setTell(e.target.checked)} /> Tell me when it has ended</label>
+        <button class="primary" disabled=${busy}>${busy ? 'Starting…' : from ? 'Run again' : 'Start'}</button></div>
     </form>`
 }
 
@@ -83,7 +86,7 @@ function useStart(places, form) {
   const changed = (/** @type {string} */ at) => valueAt(form, at) !== valueAt(refused.current, at)
   const errors = (problem?.errors ?? []).filter(e => !changed(places.find(at => within(e.location ?? '', at)) ?? ''))
   const errorAt = (/** @type {string} */ at) => errors.filter(e => within(e.location ?? '', at)).map(e => e.message).join('; ') || undefined
-  const submit = async (/** @type {SubmitEvent} */ e, /** @type {{from: string, body: any, files: File[]}} */ what) => {
+  const submit = async (/** @type {SubmitEvent} */ e, /** @type {{from: string, body: any, files: File[], tell: boolean}} */ what) => {
     e.preventDefault()
     const element = /** @type {HTMLFormElement} */ (e.target)
     const bad = [...element.querySelectorAll('textarea')].find(t => t.validity.customError) // no JSON yet
@@ -95,6 +98,7 @@ function useStart(places, form) {
     setBusy(true)
     try {
       const started = await start({ ...what, key: sent.current.key })
+      if (what.tell) toggleWatch(started.execution_id)
       const place = started.queue_position
       toast(started.status !== 'queued' || !place ? 'Started' : `In line: ${count(place, 'other')} before it`)
       go(`/console/executions/${started.execution_id}`)
