@@ -51,6 +51,11 @@ sdk-types: ## Make the types of sdk/typescript anew from api/openapi.yaml
 console-types: ## Check the console's scripts against types made from the OpenAPI document
 	go test -tags $(TAGS) -count 1 -run 'TypeCheck|TheScriptsAgree' ./test/console
 
+.PHONY: console-picture
+console-picture: ## Take the picture of the console in docs/console.png anew
+	LONGHAUL_SCREENSHOTS=$(CURDIR)/.cache/screenshots go test -tags $(TAGS) -count 1 -run '^TestTheListShowsWhatThereIsAndFollowsIt$$' ./test/console
+	cp .cache/screenshots/TestTheListShowsWhatThereIsAndFollowsIt-executions-wide-light.png docs/console.png
+
 .PHONY: images
 images: ## Build the images longhaul-api, longhaul-worker and longhaul-monitoring with Docker
 	@bash test/container/standin/images.sh base
@@ -136,10 +141,6 @@ endef
 .PHONY: redis
 redis:
 	$(call need,redis-server,redis-server)
-
-.PHONY: chromium
-chromium:
-	$(call need,chromium,chromium)
 
 .PHONY: python
 python:

@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -10,19 +9,26 @@ import (
 	"github.com/longhaul/longhaul/pkg/execution"
 )
 
-// busy fills a house with executions of every outcome: one that runs, and one that waits.
+// analysis starts one that says how far it is, goes on for seconds, and ends with exit.
+func (h *house) analysis(week, percent int, seconds float64, exit int) execution.ID {
+	h.t.Helper()
+	return h.run(api.StartRequest{
+		Engine: "voice-of-customer", Args: []string{fmt.Sprintf("--week=%d", week)}, Labels: map[string]string{"team": "sales"},
+		Input: fmt.Appendf(nil, `{"percent":%d,"seconds":%g,"exit":%d}`, percent, seconds, exit),
+	})
+}
+
+// busy fills a house with executions of every outcome: some run, and one waits.
 func busy(t *testing.T, h *house) (running, queued execution.ID) {
 	t.Helper()
 	h.worker("worker-2", "MAX_CONCURRENT=2")
 	var ended []execution.ID
 	for i := range 5 {
-		ended = append(ended, h.run(api.StartRequest{
-			Engine: "report", Params: []byte(`{"topic":"Week ` + strconv.Itoa(i+1) + `"}`), Labels: map[string]string{"team": "sales"},
-		}))
+		ended = append(ended, h.analysis(40+i, 100, 0.4+0.3*float64(i), 0))
 	}
-	ended = append(ended, h.sh("echo cannot read input.csv >&2; sleep 0.4; exit 3"), h.sh("kill -9 $$"))
-	slow := h.run(api.StartRequest{Command: "sleep", Args: []string{"60"}, TimeoutSeconds: 1})
-	stopped := h.sh("sleep 50")
+	slow := h.run(api.StartRequest{Command: "sleep", Args: []string{"1h"}, TimeoutSeconds: 1})
+	stopped := h.analysis(12, 10, 50, 0)
+	ended = append(ended, h.analysis(45, 20, 0.6, 3), h.sh("kill -9 $$"))
 	h.await(stopped, execution.Running)
 	if _, err := h.client.Cancel(t.Context(), stopped, 0); err != nil {
 		t.Fatal(err)
@@ -34,11 +40,11 @@ func busy(t *testing.T, h *house) (running, queued execution.ID) {
 		})
 	}
 	for i := range 5 {
-		h.sh(fmt.Sprintf(`echo '{"type":"progress","percent":%d,"message":"reading"}' >&$EXECUTION_EVENTS_FD; sleep 5%d`, 20+i*15, i))
+		h.analysis(46+i, 20+i*15, 50, 0)
 	}
-	running = h.run(api.StartRequest{Command: "sleep", Args: []string{"61"}})
+	running = h.run(api.StartRequest{Command: "sleep", Args: []string{"5m"}})
 	h.await(running, execution.Running)
-	queued = h.sh("echo last in line")
+	queued = h.analysis(52, 0, 1, 0)
 	return running, queued
 }
 
@@ -47,7 +53,7 @@ func TestTheListShowsWhatThereIsAndFollowsIt(t *testing.T) {
 	running, queued := busy(t, h)
 	p := h.open("/console")
 	p.wait(`document.querySelectorAll('table.executions tbody tr').length === 16`)
-	p.wait(`document.querySelectorAll('.gantt .bar').length === 16`)
+	p.wait(`document.querySelectorAll('.gantt .bar').length === 16 && document.querySelectorAll('progress').length === 5`)
 	for _, status := range []string{"queued", "running", "completed", "failed", "timeout", "cancelled"} {
 		p.wait(`document.querySelector('.badge.` + status + `') && document.querySelector('.bar.` + status + `')`)
 	}

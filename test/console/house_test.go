@@ -44,6 +44,11 @@ engines:
         draft: {type: boolean, description: Mark it as a draft}
         sources: {type: array, items: {type: string}, description: Where to look}
     params_to: env
+  voice-of-customer:
+    description: Reads what customers wrote in a week, and sums it up
+    command: [python3, -c, "import json,os,sys,time; do=json.load(sys.stdin); os.write(int(os.environ['EXECUTION_EVENTS_FD']), json.dumps({'type':'progress','percent':do['percent']}).encode()+b'\\n'); time.sleep(do['seconds']); sys.exit(do['exit'])"]
+    cwd: $ROOT/examples/shell
+    allow_args: ["--week=[0-9]+"]
   agent:
     description: Answers in words, one by one
     command: [python3, agent.py]

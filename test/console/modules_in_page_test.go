@@ -37,10 +37,10 @@ func TestTheStreamLosesAndDoublesNothingOverARestartOfTheServer(t *testing.T) {
 		t.Errorf("the last event is %s", last)
 	}
 	// A cursor behind the end has nothing more, and what does not exist is said.
-	if n := eval[string](p, `(async () => { let n = 0; for await (const e of (await ` + module("stream.js") + `).stream('` + string(id) + `', {after: seen.at(-1).seq})) n++; return String(n) })()`); n != "0" {
+	if n := eval[string](p, `(async () => { let n = 0; for await (const e of (await `+module("stream.js")+`).stream('`+string(id)+`', {after: seen.at(-1).seq})) n++; return String(n) })()`); n != "0" {
 		t.Errorf("after the end come %s events", n)
 	}
-	refused := eval[string](p, `(async () => { try { for await (const e of (await ` + module("stream.js") + `).stream('exec_1_no')); } catch (err) { return err.status + ' ' + err.message } })()`)
+	refused := eval[string](p, `(async () => { try { for await (const e of (await `+module("stream.js")+`).stream('exec_1_no')); } catch (err) { return err.status + ' ' + err.message } })()`)
 	if len(refused) < 10 || (refused[:3] != "404" && refused[:3] != "422") {
 		t.Errorf("an execution that does not exist: %s", refused)
 	}

@@ -85,7 +85,7 @@ function Bar({ bar, top, x, entry, selected }) {
       tabindex=${e.execution_id === entry ? 0 : -1} onClick=${(/** @type {MouseEvent} */ ev) => { if (!ev.ctrlKey && !ev.metaKey) { ev.preventDefault(); go(href) } }}>
       <title>${text}</title>
       <rect x=${left} y=${top + 1} width=${wide} height="14" rx="3" />
-      ${wide > 60 && html`<text aria-hidden="true" x=${left + 6} y=${top + 12}>${(e.engine ?? commandLine(e)).slice(0, Math.floor((wide - 10) / 7))}</text>`}
+      ${wide > 60 && html`<text aria-hidden="true" x=${left + 6} y=${top + 12}>${commandLine(e).slice(0, Math.floor((wide - 10) / 7))}</text>`}
     </a>`
 }
 
