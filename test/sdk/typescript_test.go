@@ -96,7 +96,7 @@ func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
 		}
 	}
 	said := text("document.body.textContent")
-	if n := strings.Count(said, ": ok"); n < 8 || strings.Contains(said, "FAILED") {
+	if n := strings.Count(said, ": ok"); n < 9 || strings.Contains(said, "FAILED") {
 		t.Errorf("%d went well:\n%s", n, said)
 	}
 	s.mustHaveCut(20, 5)

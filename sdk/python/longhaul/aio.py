@@ -215,12 +215,14 @@ class AsyncClient:
         query = {"status": words, "engine": engine, "label": [f"{k}={v}" for k, v in (labels or {}).items()], "limit": limit, "cursor": cursor}
         return Page.of(await self._get("/execute/list", **query, **{k: _word(v) for k, v in more.items()}))
 
-    async def cancel(self, execution: Ref, wait: float = 0) -> Cancelled:
+    async def cancel(self, execution: Ref, wait: float = 0, force: bool = False) -> Cancelled:
         """Stops it, and waits up to `wait` seconds (60 at most) for the proof that nothing of it is left.
+
+        With force it is killed at once, without its grace.
 
         One that had ended otherwise raises Conflict with its execution_status.
         """
-        query = {"wait": f"{int(wait * 1000)}ms"} if wait else {}
+        query = {"wait": f"{int(wait * 1000)}ms" if wait else None, "force": "true" if force else None}
         where = path("execute", "cancel", _id(execution))
         return Cancelled.of(await self._caller.call("POST", where, query=query, timeout=self._caller.timeout + wait))
 

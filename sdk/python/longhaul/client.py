@@ -95,9 +95,9 @@ class Client:
         """One page of executions, newest first. more: q, since, until, worker, counts, as in the API."""
         return now(self._verbs.list(status=status, engine=engine, labels=labels, limit=limit, cursor=cursor, **more))
 
-    def cancel(self, execution: Ref, wait: float = 0) -> Cancelled:
+    def cancel(self, execution: Ref, wait: float = 0, force: bool = False) -> Cancelled:
         """Stops it, and waits up to `wait` seconds (60 at most) for the proof that nothing of it is left."""
-        return now(self._verbs.cancel(execution, wait))
+        return now(self._verbs.cancel(execution, wait, force))
 
     def artifacts(self, execution: Ref) -> List[Artifact]:
         """The files that it left."""

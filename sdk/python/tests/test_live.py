@@ -77,6 +77,18 @@ class Live(unittest.TestCase):
             self.client.download(finished.execution, "notes/hello.txt", Path(folder) / "hello.txt")
             self.assertEqual((Path(folder) / "hello.txt").read_bytes(), b"hello\n" * 200000)
 
+    def test_files_go_to_the_engine_and_to_its_rerun(self):
+        table = b"a,b\n" * 500000
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "t.csv").write_bytes(table)
+            files = {"in/t.csv": Path(folder) / "t.csv", "ü b.txt": b"text"}
+            first = self.client.run(engine="count", params={"to": 1}, files=files)
+        again = self.client.wait(self.client.rerun(first.execution, params={"to": 2}))
+        self.assertEqual((again.rerun_of, self.client.spec(again)["params"]), (first.execution.execution_id, {"to": 2}))
+        for execution in (first.execution, again):
+            self.assertEqual(self.client.download(execution, "in/t.csv"), table)
+            self.assertEqual(self.client.download(execution, "ü b.txt"), b"text")
+
     def test_the_engine_module_against_the_worker(self):
         finished = self.client.run(engine="speak", input={"q": "ä"}, timeout_seconds=600)
         self.assertEqual(finished.result, {"asked": {"q": "ä"}, "stopped": False, "in_time": True, "kept": {"seen": True}})
@@ -101,6 +113,8 @@ class Live(unittest.TestCase):
         with self.assertRaises(Conflict) as caught:
             self.client.cancel(finished.execution)
         self.assertEqual(caught.exception.execution_status, "completed")
+        with self.assertRaises(Invalid):
+            self.client.start(engine="count", files={"../out": b"x"})
         with self.assertRaises(NotFound):
             list(self.client.stream("exec_1762548673499_vqx7d3cpo"))
         with self.assertRaises(Invalid) as caught:

@@ -139,9 +139,9 @@ export class Longhaul {
     return this.#get("/execute/list", { query, signal });
   }
 
-  /** Stops it, and waits up to `wait` seconds for the proof that nothing of it is left. One that had ended otherwise is a Problem of code conflict. */
-  cancel(execution: Ref, { wait = 0, signal }: CallOptions & { wait?: number } = {}): Promise<Cancelled> {
-    const query = { wait: wait ? `${Math.round(wait * 1000)}ms` : undefined };
+  /** Stops it, and waits up to `wait` seconds for the proof that nothing of it is left; with `force` it is killed without its grace. One that had ended otherwise is a Problem of code conflict. */
+  cancel(execution: Ref, { wait = 0, force = false, signal }: CallOptions & { wait?: number; force?: boolean } = {}): Promise<Cancelled> {
+    const query = { wait: wait ? `${Math.round(wait * 1000)}ms` : undefined, force: force || undefined };
     return this.#caller.call(pathOf("execute", "cancel", idOf(execution)), { method: "POST", query, timeout: this.#caller.timeout + wait * 1000, signal });
   }
 

@@ -195,7 +195,7 @@ export interface paths {
         put?: never;
         /**
          * Start an execution in the background
-         * @description Answers once the execution is stored: from then on it is never lost. Give command and args, or engine and params.
+         * @description Answers once the execution is stored: from then on it is never lost. Give command and args, or engine and params. As multipart/form-data the request may bring files.
          */
         post: operations["startExecution"];
         delete?: never;
@@ -848,6 +848,20 @@ export interface components {
             location: string;
             message: string;
         };
+        File: {
+            /**
+             * @description Relative, with slashes
+             * @example data/week.csv
+             */
+            path: string;
+            /** @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 */
+            sha256: string;
+            /**
+             * Format: int64
+             * @example 20480
+             */
+            size: number;
+        };
         Health: {
             /** @example ok */
             status: string;
@@ -1139,6 +1153,8 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            /** @description Only told (GET /execute/spec/{id}): files come with a request as parts of multipart/form-data */
+            files?: components["schemas"]["File"][] | null;
             /** @description Any JSON; the engine reads it on stdin */
             input?: unknown;
             /** @description Words of yours to find it by in GET /execute/list */
@@ -2434,6 +2450,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StartRequest"];
+                "multipart/form-data": {
+                    /** @description Files for the engine, which finds them in EXECUTION_INPUT_DIR under the filenames of their parts: relative paths with slashes. Together at most MAX_UPLOAD_BYTES. */
+                    files?: string[];
+                    request: components["schemas"]["StartRequest"];
+                };
             };
         };
         responses: {

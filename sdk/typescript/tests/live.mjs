@@ -79,13 +79,23 @@ export function scenarios({ url, cutUrl, token }) {
       const { execution } = await client.run({ command: "sh", args: ["-c", 'yes hello | head -n 200000 > "$EXECUTION_OUTPUT_DIR/a ü.txt"'] });
       equal((await (await client.download(execution, "a ü.txt")).text()) === "hello\n".repeat(200000), true);
     },
+    "files go to the engine and to its rerun": async () => {
+      const table = "a,b\n".repeat(100000);
+      const { execution } = await client.run({ engine: "count", params: { to: 1 }, files: { "in/t.csv": table, "ü b.txt": new Blob(["text"]) } });
+      const again = await client.wait(await client.rerun(execution, { params: { to: 2 } }));
+      equal([again.rerun_of, (await client.spec(again)).params], [execution.execution_id, { to: 2 }]);
+      for (const which of [execution, again]) {
+        equal((await (await client.download(which, "in/t.csv")).text()) === table, true);
+        equal(await (await client.download(which, "ü b.txt")).text(), "text");
+      }
+    },
     "a cancel is proved, and a second one is in order": async () => {
       const started = await client.start({ command: "sh", args: ["-c", "echo on; sleep 600"] });
       for await (const event of client.stream(started)) if (event.type === "log") break;
       const done = await client.cancel(started, { wait: 30 });
       equal([done.delivered, typeof done.group_empty_at], ["settled", "string"]);
       equal((await client.wait(started)).status, "cancelled");
-      equal((await client.cancel(started)).delivered, "settled");
+      equal((await client.cancel(started, { force: true })).delivered, "settled");
     },
     "an abort ends what waits, and its reason is thrown": async () => {
       const started = await client.start({ command: "sh", args: ["-c", "sleep 600"] });
