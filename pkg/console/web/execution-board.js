@@ -1,6 +1,6 @@
 // What the program tells of itself while it runs: progress, its agents, and what it
 // takes of the machine.
-import { bytes, duration, elapsed } from './format.js'
+import { bytes, count, duration, elapsed } from './format.js'
 import { html } from './lib.js'
 import { now } from './ui.js'
 
@@ -45,7 +45,7 @@ export function Agents({ following, ended }) {
           <li key=${a.name}>
             <span class="agent-sign ${stopped ? 'cancelled' : kind} ${kind === 'running' && !ended ? 'live' : ''}" aria-hidden="true">${stopped ? '–' : sign}</span>
             <span class="agent-name">${a.name}</span>
-            <span class="agent-status dim">${a.status || 'at work'}</span>
+            <span class="agent-status dim">${stopped ? `${a.status || 'at work'} at the end` : a.status || 'at work'}</span>
             <span class="num dim">${a.until ? duration((a.until - a.since) / 1000) : elapsed(now.value - a.since)}</span>
             ${a.message && html`<span class="agent-message">${a.message}</span>`}
           </li>`
@@ -55,14 +55,14 @@ export function Agents({ following, ended }) {
 
 /** @param {{following: Following, ended: boolean}} props */
 export function Machine({ following, ended }) {
-  const samples = following.samples.value
+  const samples = following.samples.value.filter(s => s.processes > 0 && s.memory > 0) // the last one may be of what has ended
   if (!samples.length) return null
   return html`
     <section class="card side-card" aria-label="What it takes">
       <h2>Machine</h2>
       <${Sparkline} name="CPU" values=${samples.map(s => s.cpu)} form=${cores} ended=${ended} span=${spanOf(samples)} />
       <${Sparkline} name="Memory" values=${samples.map(s => s.memory)} form=${bytes} ended=${ended} span=${spanOf(samples)} />
-      ${!ended && html`<p class="dim num">${samples[samples.length - 1].processes} processes</p>`}
+      ${!ended && html`<p class="dim num">${count(samples[samples.length - 1].processes, 'process', 'processes')}</p>`}
     </section>`
 }
 
@@ -82,14 +82,14 @@ function Sparkline({ name, values, form, ended, span }) {
   const y = (/** @type {number} */ v) => H - 3 - (max ? v / max : 0) * (H - 6)
   const x = (/** @type {number} */ i) => (values.length > 1 ? (i / (values.length - 1)) * W : W)
   const line = values.map((v, i) => `${i ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v ?? 0).toFixed(1)}`).join('')
-  const label = `${name} over ${span}: from ${form(min)} to ${form(max)}, ${ended ? 'at the end' : 'now'} ${form(last)}`
+  const label = `${name} over ${span}: from ${form(min)} to ${form(max)}${ended ? '' : `, now ${form(last)}`}`
   return html`
     <div class="spark">
-      <div class="row"><span>${name}</span><span class="num strong">${form(last)}</span></div>
+      <div class="row"><span>${name}</span><span class="num">${ended ? html`<span class="dim">at most </span>` : ''}<strong>${form(ended ? max : last)}</strong></span></div>
       <svg viewBox="0 0 ${W} ${H}" preserveAspectRatio="none" role="img" aria-label=${label}>
         <path class="area" d="${values.length > 1 ? line : `M0 ${y(last)}L${W} ${y(last)}`}L${W} ${H}L0 ${H}z" />
         <path class="line" d=${values.length > 1 ? line : `M0 ${y(last)}L${W} ${y(last)}`} />
       </svg>
-      <div class="row dim num"><span>min ${form(min)}</span><span>max ${form(max)}</span></div>
+      <div class="row dim num"><span>min ${form(min)}</span><span>${span}</span><span>max ${form(max)}</span></div>
     </div>`
 }

@@ -39,7 +39,7 @@ export const reasons = {
   exited: { what: () => 'It came to its end by itself, with exit code 0.' },
   exit_code: {
     what: e => `The program ended itself with exit code ${e.exit_code}. ${codes[e.exit_code ?? 0] ?? ''}`,
-    change: () => [['the program', 'The cause is in it: its last lines of stderr and the log tell.']]
+    change: () => [['the program', 'The cause is in it: what it wrote last most often says which.']]
   },
   signal: {
     what: e => `The program was killed by ${e.signal}. ${signals[e.signal ?? '']?.what ?? 'Longhaul did not send it.'}`,

@@ -33,7 +33,7 @@ export function EndCard({ e, end, view }) {
           <pre class="end-lines" tabindex="0" aria-label="Last lines of stderr">${words.map((/** @type {any} */ r) => html`<a href="#L${r.n}" data-n=${r.n}>${r.text || ' '}</a>${'\n'}`)}</pre>`}
       </div>
       <div class="end-side">
-        <dl class="facts">${facts.filter(([, v]) => v != null && v !== false).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd class="num">${v}</dd></div>`)}</dl>
+        <dl class="x-list">${facts.filter(([, v]) => v != null && v !== false).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd class="num">${v}</dd></div>`)}</dl>
         ${change.length > 0 && html`<h3>What to change</h3>
           <dl class="change">${change.map(([setting, how]) => html`<div key=${setting}><dt class="mono">${setting}</dt><dd>${how}</dd></div>`)}</dl>`}
         ${steps.length > 0 && html`<h3>Receipt</h3>

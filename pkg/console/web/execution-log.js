@@ -121,7 +121,8 @@ export function LogPanel({ following, began, ended, onView }) {
           <a href="/execute/output/${id}?format=text&download=true" download="${id}.log">Text, as it was written</a>
           <a href="/execute/output/${id}?format=ndjson&download=true" download="${id}.ndjson">All events (NDJSON)</a>
         </div></details>
-        <button aria-pressed=${full} onClick=${() => setFull(!full)} title="The log over the whole window">${full ? 'Smaller' : 'Larger'}</button>
+        <button aria-pressed=${full} onClick=${() => setFull(!full)} aria-label="The log over the whole window" title="The log over the whole window">
+          <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M9.5 2.5h4v4M13.5 2.5l-5 5M6.5 13.5h-4v-4M2.5 13.5l5-5" /></svg></button>
       </div>
       <div class="log-frame">
         <div class="log" ref=${list} role="log" aria-live="off" aria-label="Output of the program" tabindex="0" onClick=${click}></div>

@@ -58,7 +58,7 @@ const Head = ({ e, refresh }) => html`
   <div class="x-head">
     <div class="x-title">
       <${Badge} status=${e.status} />
-      <span class="x-name ${e.command ? 'mono' : ''}">${e.command ? commandLine(e) : e.engine}</span>
+      <span class="x-name ${e.command ? 'mono' : ''}" title=${commandLine(e)}>${e.command ? commandLine(e) : e.engine}</span>
     </div>
     <${Actions} e=${e} refresh=${refresh} />
     <div class="x-facts dim">
@@ -116,6 +116,6 @@ function Details({ e, queue, end }) {
   ])
   return html`
     <section class="card side-card" aria-label="Details"><h2>Details</h2>
-      <dl class="facts">${rows.filter(([, v]) => v).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd class="num">${v}</dd></div>`)}</dl>
+      <dl class="x-list">${rows.filter(([, v]) => v).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd class="num">${v}</dd></div>`)}</dl>
     </section>`
 }

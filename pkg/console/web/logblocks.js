@@ -12,6 +12,16 @@ import { Log } from './log.js'
 export const SIZE = 200
 const again = 50 // blocks that one press of a button reads again
 
+/**
+ * A state to be kept: its open rows must not keep elements, nor the chunks that
+ * their text was cut from, which a part of a string does.
+ * @param {import('./log.js').State} state @returns {import('./log.js').State}
+ */
+function slim({ out, err, ...rest }) {
+  const own = (/** @type {import('./log.js').Stream} */ s) => ({ ...s, row: s.row && { ...s.row, el: null, text: JSON.parse(JSON.stringify(s.row.text)) } })
+  return { ...rest, out: own(out), err: own(err) }
+}
+
 export class Blocks {
   /** @param {LogView} view @param {number} cap rows that are kept */
   constructor(view, cap) {
@@ -46,7 +56,7 @@ export class Blocks {
   add(row, from) {
     let block = this.of(row.i)
     if (!block) {
-      block = { k: this.all.length, first: row.n || this.view.lines + 1, from, rows: [], el: null, filled: false, near: false, times: '' }
+      block = { k: this.all.length, first: row.n || this.view.lines + 1, from: slim(from), rows: [], el: null, filled: false, near: false, times: '' }
       this.all.push(block)
       this.kept++
       // Who reads further up keeps what is there for longer.

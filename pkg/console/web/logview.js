@@ -71,6 +71,7 @@ export class LogView {
     this.list.addEventListener('scroll', () => {
       const up = this.list.scrollTop < top - 1
       top = this.list.scrollTop
+      this.list.classList.toggle('aside', this.list.scrollLeft > 0) // numbers stay in sight
       const atEnd = this.list.scrollHeight - top - this.list.clientHeight < this.height * 2
       if (atEnd !== this.follow && up !== atEnd) this.setFollow(atEnd)
     }, { passive: true, signal: stop.signal })
@@ -290,6 +291,7 @@ export class LogView {
     if (!this.blocks.all[k].rows) await this.blocks.restore(k, k)
     const row = this.find(first)
     if (row) this.reveal(row)
+    this.list.scrollIntoView({ block: 'nearest' })
   }
 
   /** Brings a row into sight, whatever hides it. @param {Row} row */
@@ -304,9 +306,15 @@ export class LogView {
     const block = this.blocks.of(row.i)
     if (!block.el) this.flush()
     this.blocks.attend(block)
-    const show = () => row.el?.isConnected && row.el.scrollIntoView({ block: 'center', inline: 'nearest' })
+    const show = () => row.el?.isConnected && this.center(row.el)
     show()
     requestAnimationFrame(show) // the sizes of blocks above were guesses
+  }
+
+  /** Scrolls the log, and not the page as scrollIntoView would. @param {HTMLElement} el */
+  center(el) {
+    const [at, all] = [el.getBoundingClientRect(), this.list.getBoundingClientRect()]
+    this.list.scrollTop += (at.top + at.bottom - all.top - all.bottom) / 2
   }
 
   /** The line whose number is at a point; 0: none. @param {MouseEvent} e */
