@@ -20,8 +20,8 @@ import (
 const last = "@last"
 
 const (
-	leastPrefix = 4    // so that a slip of the finger names nothing
-	lookedAt    = 1000 // of the newest executions, to find the one that a prefix means
+	leastPrefix = 4  // so that a slip of the finger names nothing
+	mostLooks   = 20 // at a page each, to find the one that a prefix means; the server looks at some thousands for each
 	pageSize    = 200
 )
 
@@ -44,7 +44,7 @@ func (to *connection) resolve(ctx context.Context, word string) (execution.ID, e
 	case err != nil:
 		return "", to.withHint(err)
 	case len(found) == 0:
-		return "", fmt.Errorf("no execution among the newest %d has an id that begins with %q (longhaul ls)", lookedAt, word)
+		return "", fmt.Errorf("no execution has an id that begins with %q, or whose last part does (longhaul ls)", word)
 	case len(found) > 1:
 		return "", fmt.Errorf("%q is not one execution but several: %s", word, strings.Join(found, ", "))
 	}
@@ -53,8 +53,8 @@ func (to *connection) resolve(ctx context.Context, word string) (execution.ID, e
 
 // search lists up to five ids that word is the beginning of, or of whose last part.
 func (to *connection) search(ctx context.Context, word string) (found []string, err error) {
-	q := client.ListQuery{Limit: pageSize}
-	for range lookedAt / pageSize {
+	q := client.ListQuery{Text: word, Limit: pageSize}
+	for range mostLooks {
 		page, err := to.List(ctx, q)
 		if err != nil {
 			return nil, err

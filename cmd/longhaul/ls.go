@@ -26,6 +26,7 @@ func lsCommand() *cobra.Command {
 		Example: `  longhaul ls
   longhaul ls --status running,queued
   longhaul ls --status failed --since 24h --label team=research
+  longhaul ls --search voice-of-customer --worker worker-1
   longhaul cancel $(longhaul ls -q --status queued --engine agent)
   longhaul ls -o jsonl --limit 1000 | jq -r .execution_id`,
 		Args: cobra.NoArgs,
@@ -64,6 +65,8 @@ func lsCommand() *cobra.Command {
 	fl.StringSliceVar(&words, "status", nil, "only these: "+strings.Join(statusWords(), ", "))
 	fl.StringVar(&q.Engine, "engine", "", "only of this engine")
 	fl.StringToStringVar(&q.Labels, "label", nil, "only with this label, such as team=research (repeatable)")
+	fl.StringVar(&q.Worker, "worker", "", "only of this worker")
+	fl.StringVarP(&q.Text, "search", "s", "", "only those with this text in id, command line, engine or labels")
 	fl.StringVar(&since, "since", "", "only those created since, such as 24h or 2025-01-07T19:11:00Z")
 	fl.IntVarP(&q.Limit, "limit", "n", 20, "at most so many")
 	fl.BoolVarP(&onlyIDs, "quiet", "q", false, "only the ids")

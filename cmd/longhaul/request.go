@@ -20,7 +20,6 @@ type request struct {
 	api.StartRequest
 	params, input  string
 	param, env     []string
-	paths          []string // of files to bring
 	timeout, delay time.Duration
 }
 
@@ -30,7 +29,6 @@ func (r *request) flags(c *cobra.Command) {
 	f.StringArrayVar(&r.param, "param", nil, "one of them, such as time_period=month (repeatable)")
 	f.StringVar(&r.input, "input", "", "JSON for the engine's stdin; @FILE reads it from a file, @- from our stdin")
 	f.StringArrayVarP(&r.env, "env", "e", nil, "an environment variable, NAME=VALUE, or NAME for what it is here (repeatable)")
-	f.StringArrayVarP(&r.paths, "file", "f", nil, "a file or folder that the engine shall have in its folder; NAME=FILE gives it another name (repeatable)")
 	f.DurationVar(&r.timeout, "timeout", 0, "how long it may run, such as 90m")
 	f.DurationVar(&r.delay, "delay", 0, "how long it shall not start yet, such as 10m")
 	f.StringVar(&r.Queue, "queue", "", "the line to stand in: critical, default or low")

@@ -37,9 +37,11 @@ signal n.`,
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"run", "Run and watch:", []*cobra.Command{runCommand(), logsCommand(), statusCommand(), waitCommand(), cancelCommand()}},
-		{"find", "Find:", []*cobra.Command{lsCommand()}},
-		{"where", "Servers:", []*cobra.Command{loginCommand(), configCommand()}},
+		{"run", "Run and watch:", []*cobra.Command{
+			runCommand(), logsCommand(), statusCommand(), waitCommand(), cancelCommand(), rerunCommand(), outputCommand(), artifactsCommand(),
+		}},
+		{"find", "Find:", []*cobra.Command{lsCommand(), queueCommand(), workersCommand(), enginesCommand(), openCommand()}},
+		{"servers", "Servers:", []*cobra.Command{loginCommand(), configCommand(), doctorCommand()}},
 		{"serve", "Serve:", []*cobra.Command{devCommand(), autoscaleCommand()}},
 	}
 	for _, g := range groups {

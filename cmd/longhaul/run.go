@@ -13,6 +13,7 @@ import (
 func runCommand() *cobra.Command {
 	var r request
 	var w watching
+	var paths []string
 	c := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Start an execution and watch it to its end",
@@ -42,7 +43,7 @@ connection changes nothing: it is taken up again where it broke off.`,
 			if err := r.fill(c.InOrStdin(), func() (map[string]string, error) { return to.kinds(c.Context(), r.Engine) }); err != nil {
 				return err
 			}
-			files, err := filesOf(r.paths)
+			files, err := filesOf(paths)
 			if err != nil {
 				return err
 			}
@@ -51,6 +52,7 @@ connection changes nothing: it is taken up again where it broke off.`,
 			})
 		},
 	}
+	c.Flags().StringArrayVarP(&paths, "file", "f", nil, "a file or folder that the engine shall have in its folder; NAME=FILE gives it another name (repeatable)")
 	c.Flags().StringVar(&r.Engine, "engine", "", "an engine of the catalog, instead of a command")
 	_ = c.RegisterFlagCompletionFunc("engine", completeEngines) // fails only without such a flag
 	r.flags(c)
