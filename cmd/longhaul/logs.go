@@ -18,7 +18,6 @@ import (
 // logs are the flags of the command.
 type logs struct {
 	follow, stderr, stamps, exitStatus bool
-	tail                               int
 	since, grep                        string
 	format                             format
 }
@@ -32,7 +31,7 @@ func logsCommand() *cobra.Command {
 its end; Ctrl-C then only stops watching.`,
 		Example: `  longhaul logs @last
   longhaul logs -f exec_1762548673499_vqx7d3cpo
-  longhaul logs -f --tail 100 --exit-status vqx7
+  longhaul logs -f --exit-status vqx7
   longhaul logs --stderr --since 10m -t @last
   longhaul logs --grep 'error|warning' @last`,
 		Args:              cobra.ExactArgs(1),
@@ -41,7 +40,6 @@ its end; Ctrl-C then only stops watching.`,
 	}
 	f := c.Flags()
 	f.BoolVarP(&l.follow, "follow", "f", false, "go on to its end")
-	f.IntVarP(&l.tail, "tail", "n", 0, "only the last so many lines of what is there")
 	f.StringVar(&l.since, "since", "", "only what came since, such as 10m or 2025-01-07T19:11:00Z")
 	f.StringVar(&l.grep, "grep", "", "only lines that match this regular expression")
 	f.BoolVar(&l.stderr, "stderr", false, "only stderr")
@@ -108,7 +106,7 @@ func (l *logs) view(c *cobra.Command, id execution.ID) (*view, error) {
 		return nil, errors.New("there are no logs as one JSON document: take -o jsonl")
 	}
 	if l.format == asLines {
-		v.events = c.OutOrStdout()
+		v.events, v.screen.width = c.OutOrStdout(), nil
 	}
 	if !l.stamps && l.grep == "" {
 		return v, nil

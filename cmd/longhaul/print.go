@@ -93,7 +93,7 @@ func each[T any](list []T) []any {
 // grid sets rows out in columns. What is wider than the terminal is cut off at
 // the right, where the longest texts are.
 func grid(head []string, rows [][]string, width int) string {
-	t := table.New().Headers(head...).Rows(rows...).Wrap(false).Border(lipgloss.HiddenBorder()).
+	t := table.New().Rows(rows...).Wrap(false).Border(lipgloss.HiddenBorder()).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderHeader(false).BorderColumn(false).
 		StyleFunc(func(row, col int) lipgloss.Style {
 			s := lipgloss.NewStyle()
@@ -105,6 +105,9 @@ func grid(head []string, rows [][]string, width int) string {
 			}
 			return s
 		})
+	if strings.Join(head, "") != "" {
+		t.Headers(head...)
+	}
 	var b strings.Builder
 	for line := range strings.Lines(t.String()) {
 		line = strings.TrimRight(line, " \n")

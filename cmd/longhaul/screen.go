@@ -42,14 +42,14 @@ func (s *screen) write(toErr bool, p []byte) error {
 	if toErr {
 		w, onTerminal = s.err, s.live()
 	}
-	if onTerminal {
-		s.clear()
-		defer s.draw()
+	if !onTerminal || len(p) == 0 {
+		_, err := w.Write(p)
+		return err
 	}
-	if onTerminal && len(p) > 0 {
-		s.midline = p[len(p)-1] != '\n'
-	}
+	s.put(s.cleared())
 	_, err := w.Write(p)
+	s.midline = p[len(p)-1] != '\n'
+	s.put(s.drawn())
 	return err
 }
 
@@ -57,34 +57,48 @@ func (s *screen) write(toErr bool, p []byte) error {
 func (s *screen) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clear()
+	text := s.cleared()
 	if s.midline {
-		_, _ = io.WriteString(s.err, "\n")
+		text += "\n"
 		s.midline = false
 	}
-	_, _ = lipgloss.Fprintf(s.err, "%s "+format+"\n", append([]any{faint.Render("longhaul:")}, args...)...)
-	s.draw()
+	text += faint.Render("longhaul:") + " " + fmt.Sprintf(format, args...) + "\n"
+	s.put(text + s.drawn())
 }
 
-// clear takes the lines below away. Call it with mu held.
-func (s *screen) clear() {
-	if s.shown > 0 {
-		fmt.Fprintf(s.err, "\x1b[%dA\r\x1b[J", s.shown)
-		s.shown = 0
+// put writes to stderr at once, so that nothing flickers, in the colours that it has.
+func (s *screen) put(text string) {
+	if text != "" {
+		_, _ = lipgloss.Fprint(s.err, text) // a terminal that has gone needs no lines
 	}
 }
 
-// draw puts them there again. Call it with mu held.
-func (s *screen) draw() {
-	if !s.live() || s.lines == nil || s.midline || s.shown > 0 {
-		return
+// cleared takes the lines below away. Call it with mu held, and put what it gives.
+func (s *screen) cleared() string {
+	if s.shown == 0 {
+		return ""
+	}
+	up := s.shown
+	s.shown = 0
+	return fmt.Sprintf("\x1b[%dA\r\x1b[J", up)
+}
+
+// drawn puts them there again, over what is left of them. Call it with mu held.
+func (s *screen) drawn() string {
+	if !s.live() || s.lines == nil || s.midline {
+		return ""
+	}
+	var b strings.Builder
+	if s.shown > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r", s.shown)
+		s.shown = 0
 	}
 	width := max(s.width()-1, 20) // a full line would wrap on some terminals
 	for line := range strings.Lines(s.lines()) {
-		line = lipgloss.NewStyle().MaxWidth(width).Render(strings.TrimRight(line, "\n"))
-		_, _ = lipgloss.Fprintln(s.err, line)
+		b.WriteString(lipgloss.NewStyle().MaxWidth(width).Render(strings.TrimRight(line, "\n")) + "\x1b[K\n")
 		s.shown++
 	}
+	return b.String() + "\x1b[J"
 }
 
 // run keeps the clock in the lines below going until the function that it
@@ -95,7 +109,7 @@ func (s *screen) run(lines func() string) (end func()) {
 	}
 	s.mu.Lock()
 	s.lines = lines
-	s.draw()
+	s.put(s.drawn())
 	s.mu.Unlock()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -117,13 +131,12 @@ func (s *screen) run(lines func() string) (end func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.lines = nil
-		s.clear()
+		s.put(s.cleared())
 	}
 }
 
 func (s *screen) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clear()
-	s.draw()
+	s.put(s.drawn())
 }

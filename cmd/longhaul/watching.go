@@ -46,7 +46,7 @@ func (w *watching) startAndWatch(c *cobra.Command, to *connection, start func(co
 	v := &view{id: started.ID, screen: s, state: newState(nil)}
 	switch w.format {
 	case asLines:
-		v.events = c.OutOrStdout()
+		v.events, s.width = c.OutOrStdout(), nil
 		if err := writeJSON(v.events, struct {
 			Type string `json:"type"`
 			*api.Started
