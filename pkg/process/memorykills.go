@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // MemoryKills is how many processes of this one's cgroup, which is the container
@@ -65,9 +67,9 @@ func readKills(f *os.File) uint64 {
 
 // parseKills reads from the start: the kernel then writes the file anew.
 func parseKills(f *os.File) (uint64, bool) {
-	var text [1 << 10]byte // a dozen short lines
-	n, _ := f.ReadAt(text[:], 0)
-	for line := range bytes.Lines(text[:n]) {
+	var text [1 << 10]byte                      // a dozen short lines
+	n, _ := unix.Pread(int(f.Fd()), text[:], 0) // once: ReadAt would ask again for the end
+	for line := range bytes.Lines(text[:max(n, 0)]) {
 		if value, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
 			kills, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64)
 			return kills, err == nil

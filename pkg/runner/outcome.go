@@ -125,12 +125,14 @@ func (a *attempt) outcome(why cause) redisstore.Settlement {
 
 // ownEnd is the outcome of an engine that nobody ended.
 func (a *attempt) ownEnd(exit process.Exit) (execution.Status, execution.Reason, string) {
-	memory := process.MemoryKills() > a.killed
 	switch {
 	case exit.ShimLost:
 		return execution.Errored, execution.ReasonShimLost, "the process that watches the engine was killed from outside, perhaps for memory; the engine was ended with it"
 	case exit.Success():
 		return execution.Completed, execution.ReasonExited, ""
+	}
+	memory := process.MemoryKills() > a.killed
+	switch {
 	case exit.Signal == unix.SIGKILL && memory:
 		return execution.Failed, execution.ReasonMemory, a.withTail("out of memory: the kernel killed it with SIGKILL; give the worker's container more memory, or lower MAX_CONCURRENT or what the engine takes")
 	case exit.Signal == unix.SIGKILL:
