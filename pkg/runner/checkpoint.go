@@ -42,6 +42,7 @@ func (a *attempt) mayFollow() bool { return mayFollow(&a.spec, a.lease.Attempt) 
 type checkpoint struct {
 	pause  context.CancelFunc // ends the saving at intervals
 	paused chan struct{}      // closed when that is over
+	dir    workdir            // the attempt's, which itself changes while it is saved
 	saving sync.WaitGroup     // all that reads the folder
 
 	mu     sync.Mutex // guards all below
@@ -153,6 +154,7 @@ func (a *attempt) keepCheckpoint(ctx context.Context) {
 	c := &a.checkpoint
 	ctx, c.pause = context.WithCancel(ctx)
 	c.paused = make(chan struct{})
+	c.dir = a.dir
 	if a.r.o.CheckpointEvery <= 0 || !a.mayFollow() {
 		close(c.paused)
 		return
@@ -233,7 +235,7 @@ func (a *attempt) endCheckpoint() {
 }
 
 func (a *attempt) saveCheckpoint(ctx context.Context) error {
-	kept, err := a.r.saveCheckpoint(ctx, a.lease, a.dir)
+	kept, err := a.r.saveCheckpoint(ctx, a.lease, a.checkpoint.dir)
 	if err == nil && kept.Attempt > 0 {
 		a.checkpoint.mu.Lock()
 		defer a.checkpoint.mu.Unlock()

@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,12 @@ func (r *roll) ForgetWorker(ctx context.Context, name string) error {
 	return ctx.Err()
 }
 
+func (r *roll) told() []execution.Worker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.seen)
+}
+
 func TestAWorkerTellsThatItLivesDrainsAndStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := runner.New(nil, nil, nil, nil, nil, runner.Options{Worker: "worker-1", Slots: 3, Workdir: t.TempDir(), DrainTimeout: time.Minute})
@@ -46,17 +53,19 @@ func TestAWorkerTellsThatItLivesDrainsAndStops(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- r.Present(ctx, list, "v1", []string{"low"}) }()
 		synctest.Wait()
-		if w := list.seen[0]; len(list.seen) != 1 || w.Name != "worker-1" || w.Version != "v1" || w.Slots != 3 || w.Draining || w.Queues[0] != "low" {
-			t.Errorf("at its start it tells %+v", list.seen)
+		told := list.told()
+		if w := told[0]; len(told) != 1 || w.Name != "worker-1" || w.Version != "v1" || w.Slots != 3 || w.Draining || w.Queues[0] != "low" {
+			t.Errorf("at its start it tells %+v", told)
 		}
-		begun := list.seen[0].StartedAt
+		begun := told[0].StartedAt
 		<-time.After(12 * time.Second)
-		if len(list.seen) != 3 {
-			t.Errorf("in 12 s it told %d times", len(list.seen))
+		if told = list.told(); len(told) != 3 {
+			t.Errorf("in 12 s it told %d times", len(told))
 		}
 		r.Drain()
 		synctest.Wait()
-		if last := list.seen[len(list.seen)-1]; len(list.seen) != 4 || !last.Draining || !last.StartedAt.Equal(begun) {
+		told = list.told()
+		if last := told[len(told)-1]; len(told) != 4 || !last.Draining || !last.StartedAt.Equal(begun) {
 			t.Errorf("when it drains it tells %+v", last)
 		}
 		cancel()
