@@ -1,5 +1,7 @@
 // Package telemetry owns how Longhaul speaks to operators: the form of log
-// lines and the names of metrics. It decides nothing and starts no goroutine.
+// lines, the names of metrics, and traces, for which it is the only owner of
+// OpenTelemetry. It decides nothing, and starts no goroutine but the one of
+// Traces, which Close ends.
 package telemetry
 
 import (
