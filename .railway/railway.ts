@@ -51,7 +51,7 @@ export default defineRailway(() => {
       API_TOKENS: preserve(), // openssl rand -hex 16
       ...keep(
         "STREAM_TOKEN_SECRET", "CORS_ORIGINS", "MAX_QUEUE_SIZE", "MAX_REQUEST_BYTES", "IDEMPOTENCY_TTL", "MAX_SSE_DURATION", "SSE_RESPONSE_LIMIT",
-        "SSE_KEEPALIVE_INTERVAL", "MONITORING_URL",
+        "SSE_KEEPALIVE_INTERVAL", "MONITORING_URL", "MAX_UPLOAD_BYTES",
       ),
     },
   });
