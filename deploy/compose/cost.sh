@@ -1,5 +1,6 @@
 #!/bin/bash
-# What each service of docker-compose.yml takes: memory (resident, of its processes)
+# What each service of docker-compose.yml takes: memory (resident; a page that two of
+# its processes share counts twice)
 # and CPU while nothing runs, and CPU for short executions. Run it where
 # docker-compose.yml is, once all is up and quiet:
 #
@@ -20,8 +21,8 @@ cpu() {
 # memory SERVICE: kilobytes.
 memory() {
   for id in $(docker compose ps --quiet "$1"); do
-    docker top "$id" -o rss | tail -n +2
-  done | awk '{n += $1} END {print n}'
+    docker top "$id" -o pid,rss | tail -n +2
+  done | awk '{n += $2} END {print n}'
 }
 
 all() { for s in $services; do echo "$s $(cpu "$s")"; done; }
