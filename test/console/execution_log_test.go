@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/execution"
@@ -214,6 +217,40 @@ func TestFollowingRestsWhileOneReadsAbove(t *testing.T) {
 	p.wait(`!document.querySelector('.log-end') && ` + atEnd)
 	p.keys("f")
 	p.wait(`document.querySelector('.log-end')`)
-	p.keys("f")
+	p.keys(kb.End)
 	p.wait(`!document.querySelector('.log-end') && location.search === ''`)
+}
+
+// What only an accident makes, an accident of which the log must tell.
+func TestALogSaysWhatIsMissingAndWhoWentOn(t *testing.T) {
+	h := newHouse(t)
+	p := h.open("/console")
+	got := eval[[]string](p, `import(document.querySelector('script[type=module]').src.replace('app.js', 'log.js')).then(({ Log }) => {
+		const rows = []
+		const log = new Log((row, fresh) => { if (fresh) rows.push(row) })
+		const out = (seq, text) => log.push({ seq, type: 'log', data: { stream: 'stdout', text, time: '2026-01-01T00:00:00.000Z', attempt: 1 } })
+		out(1, 'first, cut')
+		log.push({ seq: 9, type: 'gap', data: { from: 2, to: 9, reason: 'over budget', bytes: 12345 } })
+		out(10, 'after it\n')
+		out(10, 'the same event again\n')
+		log.push({ seq: 11, type: 'status', data: { status: 'queued', reason: 'worker_lost', after_attempt: 1, message: '' } })
+		log.push({ seq: 12, type: 'status', data: { status: 'running', attempt: 2, worker: 'worker-2' } })
+		out(13, 'again')
+		return rows.map(r => r.n + ' ' + r.text)
+	})`)
+	want := []string{
+		"1 first, cut", "0 Events 2 to 9 are gone (over budget): 12,345 bytes of output", "2 after it",
+		"0 Attempt 1 was ended (worker_lost) and it went back in line", "0 Attempt 2 began on worker-2", "3 again",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	phases := eval[string](p, `import(document.querySelector('script[type=module]').src.replace('app.js', 'execution-phases.js')).then(({ phasesOf }) => {
+		const at = s => new Date(Date.UTC(2026, 0, 1, 0, 0, s)).toISOString()
+		const e = { created_at: at(0), started_at: at(20), completed_at: null, status: 'running', attempt: 2, past_attempts: [{ attempt: 1, started_at: at(2), ended_at: at(9), reason: 'worker_lost', worker: 'w' }] }
+		return phasesOf(e, Date.parse(at(30))).map(p => p.kind + ' ' + p.label + ' ' + (p.to - p.from) / 1000 + (p.live ? ' live' : '')).join('|')
+	})`)
+	if phases != "queued in line 2|error attempt 1 7|queued in line again 11|running attempt 2 10 live" {
+		t.Errorf("phases: %s", phases)
+	}
 }
