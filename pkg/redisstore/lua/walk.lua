@@ -6,15 +6,18 @@
 local prefix, high, low, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local plain, paged = {}, {}
 local function take(into, key, n)
-  n = n + redis.call('ZCOUNT', key, high, high)
   local got = redis.call('ZREVRANGEBYSCORE', key, high, low, 'WITHSCORES', 'LIMIT', 0, n)
+  if #got > 0 and tonumber(got[2]) == tonumber(high) then
+    n = n + redis.call('ZCOUNT', key, high, high)
+    got = redis.call('ZREVRANGEBYSCORE', key, high, low, 'WITHSCORES', 'LIMIT', 0, n)
+  end
   if #got > 0 then into[#into + 1] = got end -- as it is: this is what takes the time
   return n - #got / 2
 end
 for i = 5, #ARGV do
   take(plain, prefix .. ARGV[i], most)
-  local left = take(paged, prefix .. 'pg:' .. ARGV[i], most)
-  local pages = prefix .. 'pgs:' .. ARGV[i]
+  local newest, pages = prefix .. 'pg:' .. ARGV[i], prefix .. 'pgs:' .. ARGV[i]
+  local left = redis.call('EXISTS', newest, pages) > 0 and take(paged, newest, most) or 0
   -- From the page on that high is in.
   local ends = left > 0 and (redis.call('ZRANGEBYSCORE', pages, high, '+inf', 'LIMIT', 0, 1)[1] or redis.call('ZREVRANGE', pages, 0, 0)[1])
   while ends and left > 0 do
