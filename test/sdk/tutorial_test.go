@@ -44,8 +44,8 @@ func TestTheTutorial(t *testing.T) {
 		t.Skip("SKIPPED, NOT PASSED: there is a folder mine, which the tutorial makes")
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(mine) })
-	r := &reader{t: t, env: append(os.Environ(), "HOME="+t.TempDir(), "GOFLAGS="+os.Getenv("GOFLAGS"), "LONGHAUL_REQUIRE_PYTHON=")}
-	r.env = append(r.env, "GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
+	// A home of its own, for what the command line remembers; Go's caches are below the real one.
+	r := &reader{t: t, env: append(os.Environ(), "HOME="+t.TempDir(), "GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))}
 	ran := 0
 	for _, b := range blocks(t, "tutorial.md") {
 		switch {
@@ -84,7 +84,7 @@ func goEnv(t *testing.T, name string) string {
 type reader struct {
 	t    *testing.T
 	env  []string
-	said string // by the commands since the last block
+	said string // by the commands of the last block
 }
 
 func (r *reader) run(script string) {

@@ -88,16 +88,23 @@ class AsyncClient:
         """
         started = await self.start(command, *args, **how)
         if on_event:
-            async for event in self.stream(started):
-                done = on_event(event)
-                if inspect.isawaitable(done):
-                    await done
+            await self._tell(self.stream(started), on_event)
         execution = await self.wait(started)
         page = await self.output(started, limit=1)
         finished = Finished(execution, page.result, page.artifacts)
         if check and not finished.ok:
             raise ExecutionFailed(finished)
         return finished
+
+    @staticmethod
+    async def _tell(events: AsyncIterator[Event], on_event: Callable[[Event], Any]) -> None:
+        try:
+            async for event in events:
+                done = on_event(event)
+                if inspect.isawaitable(done):
+                    await done
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
 
     async def status(self, execution: Ref) -> Execution:
         """Where it stands."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import ssl
 import tempfile
 import unittest
 from pathlib import Path
 
-from longhaul import AsyncClient, Client, Conflict, Invalid, NotFound, Unauthorized
+from longhaul import AsyncClient, Client, Conflict, Invalid, NotFound, Unauthorized, Unreachable
 
 URL = os.environ.get("LONGHAUL_TEST_URL", "")
 CUT_URL = os.environ.get("LONGHAUL_TEST_CUT_URL", "")
@@ -76,6 +77,21 @@ class Live(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             self.client.download(finished.execution, "notes/hello.txt", Path(folder) / "hello.txt")
             self.assertEqual((Path(folder) / "hello.txt").read_bytes(), b"hello\n" * 200000)
+
+    def test_tls_is_checked(self):
+        url, trusted = os.environ["LONGHAUL_TEST_TLS_URL"], ssl.create_default_context(cafile=os.environ["LONGHAUL_TEST_TLS_CA"])
+        finished = Client(url, TOKEN, tls=trusted).run(engine="count", params={"to": STEPS})
+        self.check(finished.execution, list(Client(url, TOKEN, tls=trusted).stream(finished.execution)))
+
+        async def looped(tls):
+            async with AsyncClient(url, TOKEN, tls=tls) as client:
+                return [event async for event in client.stream(finished.execution)]
+
+        self.check(finished.execution, asyncio.run(looped(trusted)))
+        for untrusted in (lambda: Client(url, TOKEN).start("x"), lambda: asyncio.run(looped(None))):
+            with self.assertRaises(Unreachable) as caught:  # at once, not after five minutes
+                untrusted()
+            self.assertIn("certificate", str(caught.exception))
 
     def test_files_go_to_the_engine_and_to_its_rerun(self):
         table = b"a,b\n" * 500000

@@ -1,9 +1,11 @@
-"""Uses each library that /app/requirements.txt of the image asks for."""
+"""Uses each library that /app/requirements.txt of the image asks for, and the one that comes with it."""
 
 import io
 import os
 import re
 import sys
+
+from longhaul import engine
 
 
 def use_cffi():
@@ -47,4 +49,5 @@ with open("/app/requirements.txt") as f:
         if name:
             globals()["use_" + name]()
             print("used", name, flush=True)
+engine.progress(100)
 print("python", ".".join(map(str, sys.version_info[:2])), flush=True)
