@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
@@ -50,7 +51,6 @@ func Handler() http.Handler { return load() }
 var load = sync.OnceValue(func() *site {
 	s := &site{files: map[string]*file{}}
 	hash := sha256.New()
-	var modules []string
 	web, _ := fs.Sub(embedded, "web") // the folder is in the line above
 	_ = fs.WalkDir(web, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -60,28 +60,44 @@ var load = sync.OnceValue(func() *site {
 		hash.Write([]byte(name + "\x00"))
 		hash.Write(data)
 		s.files[name] = pack(name, data)
-		if ext := path.Ext(name); ext == ".js" || ext == ".mjs" {
-			modules = append(modules, name)
-		}
 		return err
 	})
 	s.version = hex.EncodeToString(hash.Sum(nil)[:8])
-	s.page = pack("index.html", s.index(modules))
+	s.page = pack("index.html", s.index())
 	delete(s.files, "index.html")
 	return s
 })
 
-// index puts the version into the page, and lets the browser ask for all modules
-// at once: it would find them one import after the other.
-func (s *site) index(modules []string) []byte {
+// index puts the version into the page, and lets the browser ask at once for all
+// modules that each page needs: it would find them one import after the other.
+func (s *site) index() []byte {
 	base := "/console/~" + s.version + "/"
-	slices.Sort(modules)
 	var links strings.Builder
-	for _, name := range modules {
+	for _, name := range slices.Sorted(maps.Keys(s.needs("app.js"))) {
 		links.WriteString(`<link rel="modulepreload" href="` + base + name + `">` + "\n")
 	}
 	r := strings.NewReplacer("{base}", base, "{modules}\n", links.String())
 	return []byte(r.Replace(string(s.files["index.html"].plain)))
+}
+
+// imports finds what a module cannot begin without.
+var imports = regexp.MustCompile(`(?m)\bfrom ?["'](\.[^"']+)["']`)
+
+// needs are the modules that come with each of names.
+func (s *site) needs(names ...string) map[string]bool {
+	all := map[string]bool{}
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if all[name] || s.files[name] == nil {
+			continue
+		}
+		all[name] = true
+		for _, m := range imports.FindAllSubmatch(s.files[name].plain, -1) {
+			names = append(names, path.Join(path.Dir(name), string(m[1])))
+		}
+	}
+	return all
 }
 
 // comments are those that stand on lines of their own, and types within a line: a

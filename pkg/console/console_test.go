@@ -32,16 +32,28 @@ func body(t *testing.T, res *http.Response) string {
 	return string(b)
 }
 
-func TestAllThatThePageLoadsIsSmall(t *testing.T) {
-	const limit = 85_000 // the page of one execution is nearly half of it
+func TestAllThatAPageLoadsIsSmall(t *testing.T) {
+	const limit = 60_000
 	s := load()
-	sum := len(s.page.gzip)
-	for _, f := range s.files {
-		sum += len(f.gzip)
+	always := len(s.page.gzip) // page, style and icon
+	for name, f := range s.files {
+		if ext := path.Ext(name); ext != ".js" && ext != ".mjs" {
+			always += len(f.gzip)
+		}
 	}
-	t.Logf("%d bytes packed, in %d files", sum, len(s.files)+1)
-	if sum > limit {
-		t.Errorf("%d bytes packed are more than %d", sum, limit)
+	pages := regexp.MustCompile(`import\('\./([a-z]+\.js)'\)`).FindAllSubmatch(s.files["app.js"].plain, -1)
+	if len(pages) < 6 {
+		t.Fatalf("only %d pages were found", len(pages))
+	}
+	for _, p := range pages {
+		sum := always
+		for name := range s.needs("app.js", string(p[1])) {
+			sum += len(s.files[name].gzip)
+		}
+		t.Logf("%s: %d bytes packed", p[1], sum)
+		if sum > limit {
+			t.Errorf("%s loads %d bytes packed, more than %d", p[1], sum, limit)
+		}
 	}
 }
 

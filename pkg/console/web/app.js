@@ -1,21 +1,22 @@
 // The console: who is logged in sees the page of the address, within the frame that
 // all pages share.
 import { checkSession, logOut, session, sessionEnds } from './api.js'
-import { Engines } from './engines.js'
-import { ExecutionPage } from './execution.js'
-import { Executions } from './executions.js'
 import { KeysHelp, openHelp } from './keys.js'
-import { html, render, useEffect, useRef } from './lib.js'
+import { html, render, useEffect, useRef, useState } from './lib.js'
 import { LogIn } from './login.js'
-import { NewRun } from './newrun.js'
-import { Queue } from './queue.js'
 import { here, route } from './router.js'
-import { Empty, LiveRegion, Loading, LostBanner, Page, Toasts, toast } from './ui.js'
-import { Workers } from './workers.js'
+import { Empty, Failure, LiveRegion, Loading, LostBanner, Page, Toasts, toast } from './ui.js'
 
-const pages = /** @type {Record<string, (props: {id: string}) => any>} */ ({
-  executions: Executions, execution: ExecutionPage, new: NewRun, workers: Workers, queue: Queue, engines: Engines, nowhere: Nowhere,
-})
+/** Each page comes when it is gone to. @type {Record<string, () => Promise<(props: {id: string}) => any>>} */
+const pages = {
+  executions: () => import('./executions.js').then(m => m.Executions),
+  execution: () => import('./execution.js').then(m => m.ExecutionPage),
+  new: () => import('./newrun.js').then(m => m.NewRun),
+  workers: () => import('./workers.js').then(m => m.Workers),
+  queue: () => import('./queue.js').then(m => m.Queue),
+  engines: () => import('./engines.js').then(m => m.Engines),
+  nowhere: async () => Nowhere,
+}
 
 const menu = [['executions', 'Executions', '/console/'], ['queue', 'Queue', '/console/queue'], ['workers', 'Workers', '/console/workers'], ['engines', 'Engines', '/console/engines']]
 
@@ -36,14 +37,28 @@ const Header = ({ page }) => html`
     </div>
   </header>`
 
+/** The page of a name; until it has come, the one before stays. @param {{name: string, id: string}} props */
+function Shown({ name, id }) {
+  const [shown, show] = useState(/** @type {{of: string, id: string, view: any}|null} */ (null))
+  const [failed, fail] = useState(/** @type {Error|null} */ (null))
+  useEffect(() => {
+    let wanted = true
+    fail(null)
+    pages[name]().then(view => wanted && show({ of: name, id, view }), () => wanted && fail(new Error('The page could not be loaded. The server may be away, or of a newer version by now.')))
+    return () => { wanted = false }
+  }, [name, id])
+  useEffect(() => { scrollTo(0, 0) }, [shown])
+  if (failed) return html`<${Failure} error=${failed} retry=${() => location.reload()} />`
+  if (!shown) return html`<${Loading} />`
+  return html`<div key=${shown.of + shown.id}><${shown.view} id=${shown.id} /></div>`
+}
+
 function App() {
   const { page, id } = route(here.value)
   const state = session.value
   const wasIn = useRef(false)
   if (state === 'in') wasIn.current = true
-  useEffect(() => { scrollTo(0, 0) }, [page, id])
   if (state === 'unknown') return html`<${LostBanner} /><${Loading} />`
-  const Shown = pages[page]
   const out = state === 'out'
   return html`
     ${out && html`<${LogIn} ended=${wasIn.current} />`}
@@ -51,7 +66,7 @@ function App() {
       <a class="skip" href="#main">Skip to the page</a>
       <${Header} page=${page} />
       <${LostBanner} />
-      <main id="main" tabindex="-1" class="page-${page}"><${Shown} id=${id} key=${page + id} /></main>
+      <main id="main" tabindex="-1" class="page-${page}"><${Shown} name=${page} id=${id} /></main>
       <${KeysHelp} />
     </div>`}
     <${LiveRegion} /><${Toasts} />`

@@ -2,11 +2,15 @@
 import { get, send } from './api.js'
 import { bytes } from './format.js'
 import { html, useEffect, useState } from './lib.js'
-import { Markdown, Table, Tree } from './preview.js'
 import { query, setQuery } from './router.js'
+import { lazy } from './ui.js'
 
 /** @typedef {import('./types').Artifact} Artifact */
 /** @typedef {import('./types').Execution} Execution */
+
+const Markdown = lazy(() => import('./preview.js').then(m => m.Markdown))
+const Table = lazy(() => import('./preview.js').then(m => m.Table))
+const Tree = lazy(() => import('./preview.js').then(m => m.Tree))
 
 const most = 512 << 10 // bytes of a text that are shown
 

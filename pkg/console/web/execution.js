@@ -1,5 +1,4 @@
 // The page of one execution: where it stands, what it says, and how it ended.
-import { EndCard } from './execution-ended.js'
 import { Agents, Machine, Progress } from './execution-board.js'
 import { Files, Preview, Result, useLeft } from './execution-files.js'
 import { LogPanel } from './execution-log.js'
@@ -9,7 +8,9 @@ import { Following } from './execution-state.js'
 import { bytes, commandLine, count, date, duration, elapsed } from './format.js'
 import { html, useEffect, useMemo, useState } from './lib.js'
 import { usePoll } from './poll.js'
-import { Badge, Empty, Failure, Loading, Page, announce, now } from './ui.js'
+import { Badge, Empty, Failure, Loading, Page, announce, lazy, now } from './ui.js'
+
+const EndCard = lazy(() => import('./execution-ended.js').then(m => m.EndCard))
 
 /** @typedef {import('./types').Execution} Execution */
 

@@ -1,7 +1,7 @@
 // Pieces that every page is made of.
 import { lostSince } from './api.js'
 import { date, elapsed, ago } from './format.js'
-import { html, signal, useEffect, useRef } from './lib.js'
+import { html, signal, useEffect, useRef, useState } from './lib.js'
 
 /** @typedef {import('./types').Status} Status */
 
@@ -64,6 +64,18 @@ export function Page({ title, actions, children, hideTitle }) {
     ${children}`
 }
 let firstPage = true
+
+/**
+ * A component that comes when it is first shown: what most visits do not need.
+ * @param {() => Promise<any>} load
+ */
+export function lazy(load) {
+  return (/** @type {Record<string, any>} */ props) => {
+    const [found, find] = useState(/** @type {{view: any}|null} */ (null))
+    useEffect(() => { load().then(view => find({ view }), () => toast('A part of this page could not be loaded. Load it again.', { kind: 'bad' })) }, [])
+    return found && html`<${found.view} ...${props} />`
+  }
+}
 
 /** Says how long ago, and ticks. @param {{at: string}} props */
 export const Ago = ({ at }) => html`<time datetime=${at} title=${date(at)}>${ago(at, now.value)}</time>`
