@@ -2,8 +2,12 @@ package console
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/client"
@@ -116,5 +120,26 @@ func TestARunIsRepeatedWithOtherArguments(t *testing.T) {
 	e, err := h.client.Status(t.Context(), id)
 	if err != nil || id == first || e.Labels["team"] != "sales" || h.output(id) != "second\n" {
 		t.Errorf("%s: %v, %v, %q", id, err, e.Labels, h.output(id))
+	}
+}
+
+func TestARunTakesFilesWithIt(t *testing.T) {
+	h := newHouse(t)
+	p := h.open("/console/new?command=sh")
+	p.fill(p.field("Arguments"), "-c\ncat \"$EXECUTION_INPUT_DIR/one.txt\" \"$EXECUTION_INPUT_DIR/two.txt\"")
+	var paths []string
+	for name, text := range map[string]string{"one.txt": "first ", "two.txt": "second"} {
+		paths = append(paths, filepath.Join(h.dir, name))
+		if err := os.WriteFile(paths[len(paths)-1], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.do(chromedp.SetUploadFiles(chromedp.CSS("input[type=file]"), paths))
+	p.wait(`document.body.innerText.includes('one.txt (6 B)')`)
+	p.clickText("Start")
+	id := p.idOf()
+	h.await(id, execution.Completed)
+	if got := h.output(id); got != "first second" {
+		t.Errorf("it read %q", got)
 	}
 }

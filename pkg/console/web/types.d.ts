@@ -6,7 +6,7 @@ type Schemas = components['schemas']
 
 export type Status = Schemas['Execution']['status']
 export type Execution = Schemas['Execution']
-export type List = Schemas['List'] & { counts?: Record<Status, number>; scanned_to?: string | null }
+export type List = Schemas['List']
 export type Output = Schemas['Output']
 export type Artifact = Schemas['Artifact']
 export type Engine = Schemas['Engine']
