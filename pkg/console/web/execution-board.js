@@ -35,6 +35,7 @@ export function Agents({ following, ended }) {
   const agents = following.agents.value
   if (!agents.length) return null
   const busy = agents.filter(a => !a.until).length
+  const last = ended ? Date.parse(following.end.value?.group_empty_at) || now.value : 0
   return html`
     <section class="card side-card ${ended ? '' : 'first'}" aria-label="Agents">
       <div class="row"><h2>Agents</h2><span class="dim num">${ended || !busy ? agents.length : `${busy} of ${agents.length} at work`}</span></div>
@@ -46,7 +47,7 @@ export function Agents({ following, ended }) {
             <span class="agent-sign ${stopped ? 'cancelled' : kind} ${kind === 'running' && !ended ? 'live' : ''}" aria-hidden="true">${stopped ? '–' : sign}</span>
             <span class="agent-name">${a.name}</span>
             <span class="agent-status dim">${stopped ? `${a.status || 'at work'} at the end` : a.status || 'at work'}</span>
-            <span class="num dim">${a.until ? duration((a.until - a.since) / 1000) : elapsed(now.value - a.since)}</span>
+            <span class="num dim">${a.until || last ? duration(((a.until || last) - a.since) / 1000) : elapsed(now.value - a.since)}</span>
             ${a.message && html`<span class="agent-message">${a.message}</span>`}
           </li>`
       })}</ul>

@@ -5,10 +5,10 @@ import { signal } from './lib.js'
 import { stream } from './stream.js'
 
 /** @typedef {import('./types').StreamEvent} StreamEvent */
-/** @typedef {{name: string, status: string, message: string, since: number, until: number, first: number}} Agent */
+/** @typedef {{name: string, status: string, message: string, since: number, until: number, seq: number}} Agent */
 /** @typedef {{time: number, cpu: number, memory: number, processes: number}} Sample */
 
-const board = 'progress,agent,metrics,artifact'
+const board = 'progress,agent,metrics'
 const over = /^(completed|done|failed|error|cancelled|finished|ok|success|skipped)$/i
 const most = 720 // samples that are kept: an hour at one in five seconds
 
@@ -21,7 +21,6 @@ export class Following {
     this.agents = signal(/** @type {Agent[]} */ ([]))
     this.samples = signal(/** @type {Sample[]} */ ([]))
     this.progress = signal(/** @type {any} */ (null))
-    this.files = signal(0)
     this.end = signal(/** @type {any} */ (null))
     this.error = signal(/** @type {Error|null} */ (null))
     this.queue = signal('')
@@ -30,6 +29,7 @@ export class Following {
     this.stop = new AbortController()
     this.began = this.logTime = 0
     this.seen = 0 // newest event that the board knows
+    this.waiting = /** @type {StreamEvent[]|null} */ ([]) // for what the board has to learn first
   }
 
   close() {
@@ -43,12 +43,18 @@ export class Following {
   async run(sink) {
     const { signal } = this.stop
     try {
-      await this.history()
       this.began = Date.now()
+      this.history().catch(() => {}).then(() => {
+        const late = this.waiting ?? []
+        this.waiting = null
+        for (const e of late) this.tell(e)
+      })
       for await (const e of stream(this.id, { signal, onState: (state, until) => { this.line.value = { state, until } } })) {
         sink(e)
         if (e.type === 'log') this.logTime = Date.parse(e.data.time)
-        else this.take(e)
+        else if (e.type === 'status' || e.type === 'end') this.status(e)
+        else if (this.waiting) this.waiting.push(e)
+        else this.tell(e)
       }
     } catch (err) {
       if (!signal.aborted) this.error.value = /** @type {Error} */ (err)
@@ -56,44 +62,36 @@ export class Following {
   }
 
   // history reads what the board shows with the times of the events, which the
-  // stream does not have. A server that does not know types= sends all kinds.
+  // stream does not have.
   async history() {
-    let after = 0
-    for (let more = true; more; ) {
+    for (let more = true, after = 0; more; ) {
       const page = await get(`/execute/output/${this.id}?types=${board}&after=${after}&limit=5000`, { signal: this.stop.signal })
-      if (page.events.some((/** @type {any} */ e) => !board.includes(e.type))) return
-      for (const e of page.events) this.take(e)
-      after = page.next_after
+      if (page.events.some((/** @type {any} */ e) => e.type === 'log')) return // an older server, which sends all
+      for (const e of page.events) this.tell(e)
+      after = this.seen = page.next_after
       more = page.more
     }
-    this.seen = after
   }
 
   /** @param {StreamEvent & {time?: string}} e */
-  take(e) {
-    if (e.type === 'status' || e.type === 'end') this.status(e)
-    if (e.seq <= this.seen) return
-    const { data } = e
+  tell({ seq, type, data, time: at }) {
+    if (seq <= this.seen) return
     // Without a time of its own an event is as old as the log around it, or as now.
-    const time = e.time ? Date.parse(e.time) : this.logTime && Date.now() - this.began < 2000 ? this.logTime : Date.now()
-    if (e.type === 'progress') this.progress.value = data
-    else if (e.type === 'artifact') this.files.value++
-    else if (e.type === 'agent') this.agent(data, time, e.seq)
-    else if (e.type === 'metrics') {
+    const time = at ? Date.parse(at) : this.logTime && Date.now() - this.began < 2000 ? this.logTime : Date.now()
+    if (type === 'progress') this.progress.value = data
+    else if (type === 'agent') this.agent(data, time, seq)
+    else if (type === 'metrics') {
       const sample = { time, cpu: data.cpu_percent, memory: data.memory_bytes, processes: data.processes }
       this.samples.value = [...this.samples.value, sample].slice(-most)
     }
   }
 
   /** @param {StreamEvent} e */
-  status({ type, data }) {
+  status({ seq, type, data }) {
     if (data.queue) this.queue.value = data.queue
-    if (data.status === 'running' && data.attempt > 1) this.agents.value = []
-    if (type === 'end') {
-      this.end.value = data
-      const until = Date.parse(data.group_empty_at) || Date.now()
-      this.agents.value = this.agents.value.map(a => (a.until ? a : { ...a, until }))
-    }
+    // Agents of earlier attempts are gone.
+    if (data.status === 'running') this.agents.value = this.agents.value.filter(a => a.seq > seq)
+    if (type === 'end') this.end.value = data
     this.stale()
   }
 
@@ -106,7 +104,7 @@ export class Following {
     const until = over.test(status) ? time : 0
     // One that begins again counts its time anew.
     const since = old && !(old.until && !until) ? old.since : time
-    const next = { name, status, message: message || (status === old?.status ? old.message : ''), since, until, first: old?.first ?? seq }
+    const next = { name, status, message: message || (status === old?.status ? old.message : ''), since, until, seq }
     this.agents.value = old ? this.agents.value.map(a => (a === old ? next : a)) : [...this.agents.value, next]
   }
 }
