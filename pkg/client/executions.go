@@ -90,6 +90,9 @@ type OutputQuery struct {
 	After  execution.Cursor
 	Limit  int
 	Stream string // "stdout" or "stderr"
+	Types  []execution.EventType
+	Tail   int       // begin so many lines before the end
+	Since  time.Time // of then or later
 }
 
 // Output reads one page of events, with the result and the artifacts.
@@ -101,14 +104,39 @@ func (c *Client) Output(ctx context.Context, id execution.ID, q OutputQuery) (*a
 	if q.Stream != "" {
 		query.Set("stream", q.Stream)
 	}
+	selectLog(query, q.Types, q.Tail, q.Since)
 	return get[api.Output](ctx, c, call{method: http.MethodGet, path: pathOf("output", id), query: query})
+}
+
+// selectLog puts into a query where in a log to begin, and with which events.
+func selectLog(query url.Values, types []execution.EventType, tail int, since time.Time) {
+	if len(types) > 0 {
+		query.Set("types", join(types))
+	}
+	if tail > 0 {
+		query.Set("tail", strconv.Itoa(tail))
+	}
+	if !since.IsZero() {
+		query.Set("since", since.UTC().Format(execution.TimeFormat))
+	}
+}
+
+// join lists words as a query takes them.
+func join[T ~string](words []T) string {
+	all := make([]string, 0, len(words))
+	for _, w := range words {
+		all = append(all, string(w))
+	}
+	return strings.Join(all, ",")
 }
 
 // TextQuery selects of the log as text.
 type TextQuery struct {
 	Follow bool   // go on until the end
-	Tail   int    // only the last so many bytes of what is there
+	Tail   int    // begin so many lines before the end
 	Stream string // "stdout" or "stderr"
+	Since  time.Time
+	Times  bool // each line begins with its time
 }
 
 // OutputText copies the byte-exact log to w. An error says that it is not whole.
@@ -117,12 +145,13 @@ func (c *Client) OutputText(ctx context.Context, id execution.ID, w io.Writer, q
 	if q.Follow {
 		query.Set("follow", "true")
 	}
-	if q.Tail > 0 {
-		query.Set("tail", strconv.Itoa(q.Tail))
-	}
 	if q.Stream != "" {
 		query.Set("stream", q.Stream)
 	}
+	if q.Times {
+		query.Set("timestamps", "true")
+	}
+	selectLog(query, nil, q.Tail, q.Since)
 	return c.copy(ctx, w, call{method: http.MethodGet, path: pathOf("output", id), query: query, accept: "text/plain"})
 }
 
@@ -156,11 +185,7 @@ type ListQuery struct {
 // List reads one page of executions, newest first.
 func (c *Client) List(ctx context.Context, q ListQuery) (*api.List, error) {
 	query := url.Values{}
-	words := make([]string, 0, len(q.Status))
-	for _, status := range q.Status {
-		words = append(words, string(status))
-	}
-	for name, value := range map[string]string{"status": strings.Join(words, ","), "engine": q.Engine, "worker": q.Worker, "q": q.Text, "cursor": q.Cursor} {
+	for name, value := range map[string]string{"status": join(q.Status), "engine": q.Engine, "worker": q.Worker, "q": q.Text, "cursor": q.Cursor} {
 		if value != "" {
 			query.Set(name, value)
 		}

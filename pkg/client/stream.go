@@ -22,8 +22,20 @@ import (
 // reconnects with its cursor, and yields an error only where trying on is vain.
 // A gap event stands for events that are no longer kept.
 func (c *Client) Stream(ctx context.Context, id execution.ID, after execution.Cursor) iter.Seq2[api.Event, error] {
+	return c.Follow(ctx, id, StreamQuery{After: after})
+}
+
+// StreamQuery says what of a stream is wanted. Zero fields do not filter.
+type StreamQuery struct {
+	After execution.Cursor
+	Types []execution.EventType // gap and end always come
+	Tail  int                   // begin so many lines of output before the end
+}
+
+// Follow is Stream for a part of the events.
+func (c *Client) Follow(ctx context.Context, id execution.ID, q StreamQuery) iter.Seq2[api.Event, error] {
 	return func(yield func(api.Event, error) bool) {
-		s := stream{c: c, id: id, after: after, tries: backoff{giveUp: c.o.GiveUpAfter}}
+		s := stream{c: c, id: id, after: q.After, q: q, tries: backoff{giveUp: c.o.GiveUpAfter}}
 		for {
 			err := s.follow(ctx, yield)
 			if errors.Is(err, errDone) {
@@ -48,6 +60,7 @@ type stream struct {
 	c     *Client
 	id    execution.ID
 	after execution.Cursor
+	q     StreamQuery
 	retry time.Duration
 	tries backoff
 }
@@ -64,10 +77,13 @@ var (
 func (s *stream) follow(ctx context.Context, yield func(api.Event, error) bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	res, err := s.c.do(ctx, call{
-		method: http.MethodGet, path: pathOf("stream", s.id),
-		query: url.Values{"after": {s.after.String()}}, accept: "text/event-stream",
-	})
+	query := url.Values{"after": {s.after.String()}}
+	tail := s.q.Tail
+	if s.after > s.q.After {
+		tail = 0 // it has begun
+	}
+	selectLog(query, s.q.Types, tail, time.Time{})
+	res, err := s.c.do(ctx, call{method: http.MethodGet, path: pathOf("stream", s.id), query: query, accept: "text/event-stream"})
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ type Records interface {
 // the cursor yet.
 type Events interface {
 	Read(ctx context.Context, id execution.ID, after execution.Cursor, maxBytes int) ([]execution.Event, error)
+	// ReadBack gives the newest events before a number, in order, and the number to
+	// go on before; 0 at the beginning of the log.
+	ReadBack(ctx context.Context, id execution.ID, before execution.Cursor, maxBytes int) (events []execution.Event, from execution.Cursor, err error)
 }
 
 // Bells says when there may be more to read: a token on ring. A lost ring costs

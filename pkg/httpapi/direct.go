@@ -76,14 +76,14 @@ func canTakeOver(r *http.Request, w http.ResponseWriter) bool {
 
 // takeOver sends the head of an event stream and takes the connection over, if
 // that can be. The stream begins when the handler has returned: see observe.
-func (s *Server) takeOver(c echo.Context, id execution.ID, after execution.Cursor, events string, life time.Duration) bool {
+func (s *Server) takeOver(c echo.Context, id execution.ID, after execution.Cursor, events string, first [][]byte, life time.Duration) bool {
 	if !canTakeOver(c.Request(), c.Response().Writer) {
 		return false
 	}
 	c.Response().Header().Set("Connection", "close") // we cannot give it back
 	began := s.Now()
 	w := newSSE(c, only(events))
-	if w.retry(retryHint) != nil {
+	if _, err := w.frames(first); err != nil || w.retry(retryHint) != nil {
 		return true // gone already
 	}
 	s.directs.running.Add(1) // before http.Server.Shutdown forgets the connection

@@ -234,6 +234,26 @@ func (s *store) Read(_ context.Context, id execution.ID, after execution.Cursor,
 	return events, nil
 }
 
+// ReadBack gives at most as many bytes as asked for, but at least one event.
+func (s *store) ReadBack(_ context.Context, id execution.ID, before execution.Cursor, maxBytes int) (events []execution.Event, from execution.Cursor, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.find(id); err != nil {
+		return nil, 0, err
+	}
+	s.reads++
+	for _, e := range slices.Backward(s.logs[id]) {
+		if e.Seq >= before {
+			continue
+		}
+		if maxBytes -= e.Size(); maxBytes < 0 && len(events) > 0 {
+			break
+		}
+		events, from = append([]execution.Event{e}, events...), e.Seq
+	}
+	return events, from, nil
+}
+
 func (s *store) Listen(id execution.ID) (<-chan struct{}, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

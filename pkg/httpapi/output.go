@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,22 +14,18 @@ import (
 
 type outputInput struct {
 	PathID
-	After  string `query:"after" doc:"Only events after this number" example:"41"`
-	Limit  string `query:"limit" doc:"At most this many events on a page, 1 to 10000" example:"1000"`
-	Stream string `query:"stream" doc:"Only chunks of stdout or of stderr (and gaps)" example:"stdout"`
-	Format string `query:"format" doc:"json, text or ndjson, instead of the Accept header" example:"text"`
-	Follow bool   `query:"follow" doc:"With text and ndjson: go on until the end"`
-	Tail   string `query:"tail" doc:"With text: only the last so many bytes, at most 1048576" example:"10000"`
-	Accept string `header:"Accept" doc:"application/json, text/plain (the byte-exact log) or application/x-ndjson"`
+	After      string `query:"after" doc:"Only events after this number" example:"41"`
+	Limit      string `query:"limit" doc:"At most this many events on a page, 1 to 10000" example:"1000"`
+	Stream     string `query:"stream" doc:"Only chunks of stdout or of stderr (and gaps)" example:"stdout"`
+	Format     string `query:"format" doc:"json, text or ndjson, instead of the Accept header" example:"text"`
+	Follow     bool   `query:"follow" doc:"With text and ndjson: go on until the end"`
+	Types      string `query:"types" doc:"Only events of these types, with commas between (and gaps)" example:"progress,metrics"`
+	Tail       string `query:"tail" doc:"Begin so many lines of output before the end, 1 to 100000; 16 MiB back at most" example:"100"`
+	Since      string `query:"since" doc:"Only events of this instant or later, RFC 3339" example:"2025-01-07T19:11:13Z"`
+	Timestamps bool   `query:"timestamps" doc:"With text: each line begins with its time"`
+	Download   bool   `query:"download" doc:"For a browser that is to save it as a file"`
+	Accept     string `header:"Accept" doc:"application/json, text/plain (the byte-exact log) or application/x-ndjson"`
 }
-
-// Sizes of a JSON page.
-const (
-	defaultEvents = 1000
-	maxEvents     = 10000
-	pageBytes     = 4 << 20 // of chunks and data: what one answer may hold in memory
-	maxTail       = 1 << 20
-)
 
 func (s *Server) outputRoutes() {
 	content := jsonOf[api.Output](s)
@@ -42,58 +37,6 @@ func (s *Server) outputRoutes() {
 		Description: "JSON pages of events; as text/plain the exact bytes that the engine wrote, as application/x-ndjson one event a line. A response that is cut short was not the whole log: its connection is broken off on purpose.",
 		Responses:   map[string]*huma.Response{"200": response("A page, or the log", content)},
 	}, s.output, http.StatusNotFound, http.StatusServiceUnavailable)
-}
-
-// selection is what of a log a caller wants.
-type selection struct {
-	after  execution.Cursor
-	limit  int
-	stream execution.Stream // NoStream: everything
-	follow bool
-	tail   int
-}
-
-// admits says whether e is wanted. Gaps always are: what is missing must show.
-func (sel *selection) admits(e *execution.Event) bool {
-	return sel.stream == execution.NoStream || e.Stream == sel.stream || e.Type == execution.EventGap
-}
-
-func (in *outputInput) selection() (sel selection, err error) {
-	var problems []error
-	note := func(err error) {
-		if err != nil {
-			problems = append(problems, err)
-		}
-	}
-	sel.follow = in.Follow
-	sel.after, err = execution.ParseCursor(in.After)
-	note(err)
-	sel.limit, err = number("limit", in.Limit, 1, maxEvents, defaultEvents)
-	note(err)
-	sel.tail, err = number("tail", in.Tail, 1, maxTail, 0)
-	note(err)
-	switch in.Stream {
-	case "":
-	case "stdout":
-		sel.stream = execution.Stdout
-	case "stderr":
-		sel.stream = execution.Stderr
-	default:
-		note(execution.InvalidField("stream", "must be stdout or stderr"))
-	}
-	return sel, mergeInvalid(problems...)
-}
-
-// number reads a whole number between low and high from a query.
-func number(name, value string, low, high, def int) (int, error) {
-	if value == "" {
-		return def, nil
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < low || n > high {
-		return 0, execution.InvalidField(name, "must be a whole number from "+strconv.Itoa(low)+" to "+strconv.Itoa(high))
-	}
-	return n, nil
 }
 
 func (s *Server) output(ctx context.Context, in *outputInput) (*huma.StreamResponse, error) {
@@ -108,12 +51,18 @@ func (s *Server) output(ctx context.Context, in *outputInput) (*huma.StreamRespo
 	if err := notFuture(rec, "after", sel.after); err != nil {
 		return nil, err
 	}
+	if err := s.begin(ctx, rec, &sel); err != nil {
+		return nil, err
+	}
 	switch in.form() {
 	case "text":
-		return s.streamLog(rec, sel, "text/plain; charset=utf-8", writeText), nil
+		sel.extension = ".log"
+		return s.streamLog(rec, sel, "text/plain; charset=utf-8", textForm(sel.stamped)), nil
 	case "ndjson":
+		sel.extension = ".ndjson"
 		return s.streamLog(rec, sel, "application/x-ndjson", writeNDJSON), nil
 	case "json":
+		sel.extension = ".json"
 	default:
 		return nil, execution.InvalidField("format", "must be json, text or ndjson")
 	}
@@ -124,6 +73,9 @@ func (s *Server) output(ctx context.Context, in *outputInput) (*huma.StreamRespo
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/json")
 		hc.SetHeader("Cache-Control", "no-cache")
+		if sel.asAFile {
+			hc.SetHeader("Content-Disposition", sel.disposition(rec.ID))
+		}
 		hc.SetStatus(http.StatusOK)
 		_ = json.NewEncoder(hc.BodyWriter()).Encode(page) // the client is gone if this fails
 	}}, nil
@@ -166,6 +118,7 @@ func (s *Server) page(ctx context.Context, rec *execution.Record, sel selection)
 			if !sel.admits(e) {
 				continue
 			}
+			sel.begun.apply(e)
 			page.Events = append(page.Events, api.EventOf(e))
 			joined = append(joined, e.Bytes...)
 			size += e.Size()

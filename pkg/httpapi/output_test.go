@@ -87,16 +87,6 @@ func TestTextIsTheExactBytesOfTheEngine(t *testing.T) {
 	}
 }
 
-func TestATailIsTheLastBytes(t *testing.T) {
-	w := newWorld(t)
-	id := w.run("0123456789", "abcdef", "!")
-	for tail, want := range map[string]string{"1": "!", "3": "ef!", "9": "89abcdef!", "100": "0123456789abcdef!"} {
-		if got := readAll(t, w.do("GET", "/execute/output/"+string(id)+"?format=text&tail="+tail, "")); string(got) != want {
-			t.Errorf("tail %s is %q, want %q", tail, got, want)
-		}
-	}
-}
-
 func TestAGapShowsInTheText(t *testing.T) {
 	w := newWorld(t)
 	id := w.begin()

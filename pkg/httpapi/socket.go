@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,8 @@ import (
 type socketInput struct {
 	PathID
 	After   string `query:"after" doc:"Only events after this number; end or $: only what comes from now on" example:"41"`
-	Events  string `query:"events" doc:"Only these types, with commas between" example:"log,end"`
+	Types   string `query:"types" doc:"Only events of these types, with commas between, and always gap and end" example:"progress,metrics"`
+	Events  string `query:"events" doc:"The same as types" example:"log,end"`
 	Upgrade string `header:"Upgrade" doc:"websocket"`
 }
 
@@ -67,7 +69,7 @@ func (s *Server) socket(ctx context.Context, in *socketInput) (*huma.StreamRespo
 func (s *Server) serveSocket(ctx context.Context, conn *websocket.Conn, in *socketInput, id execution.ID, after execution.Cursor) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := &socket{server: s, ctx: ctx, conn: conn, wanted: wantedTypes(in.Events), id: id}
+	w := &socket{server: s, ctx: ctx, conn: conn, wanted: wantedTypes(cmp.Or(in.Types, in.Events)), id: id}
 	go func() {
 		defer cancel()
 		w.listen()

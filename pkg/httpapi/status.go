@@ -36,6 +36,14 @@ func (s *Server) statusRoutes() {
 		Tags: []string{"executions"}, Summary: "Ask where an execution stands",
 		Responses: map[string]*huma.Response{"304": response("Nothing has changed", nil)},
 	}, s.status, http.StatusNotFound, http.StatusServiceUnavailable)
+	s.documentMetrics()
+}
+
+// documentMetrics says that they may be null: huma cannot say so of an object.
+func (s *Server) documentMetrics() {
+	fields := s.api.OpenAPI().Components.Schemas.Map()["Execution"].Properties
+	sample := fields["metrics"]
+	fields["metrics"] = &huma.Schema{OneOf: []*huma.Schema{{Ref: sample.Ref}, {Type: "null"}}, Description: sample.Description}
 }
 
 func (s *Server) status(ctx context.Context, in *statusInput) (*statusOutput, error) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,9 @@ import (
 type streamInput struct {
 	PathID
 	After       string `query:"after" doc:"Only events after this number; end or $: only what comes from now on" example:"41"`
-	Events      string `query:"events" doc:"Only these types, with commas between" example:"log,end"`
+	Types       string `query:"types" doc:"Only events of these types, with commas between, and always gap and end" example:"progress,metrics"`
+	Events      string `query:"events" doc:"The same as types" example:"log,end"`
+	Tail        string `query:"tail" doc:"Begin so many lines of output before the end, 1 to 100000; 16 MiB back at most. Last-Event-ID beats it" example:"100"`
 	LastEventID string `header:"Last-Event-ID" doc:"What EventSource sends to resume; it beats after" example:"41"`
 }
 
@@ -45,15 +48,45 @@ func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamRespo
 	if err != nil {
 		return nil, err
 	}
-	if rec.Status.Terminal() && after >= rec.Last {
+	after, first, err := s.tailOf(ctx, rec, in, after)
+	if err != nil {
+		return nil, err
+	}
+	if first == nil && rec.Status.Terminal() && after >= rec.Last {
 		return noContent(), nil
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		c, life := humaecho.Unwrap(hc), s.responseTime(hc.Context())
-		if !s.takeOver(c, rec.ID, after, in.Events, life) {
-			s.pump(hc.Context(), newSSE(c, only(in.Events)), rec.ID, after, life)
+		types := cmp.Or(in.Types, in.Events)
+		if s.takeOver(c, rec.ID, after, types, first, life) {
+			return
 		}
+		w := newSSE(c, only(types))
+		if _, err := w.frames(first); err != nil {
+			return // the client is gone
+		}
+		s.pump(hc.Context(), w, rec.ID, after, life)
 	}}, nil
+}
+
+// tailOf is where a stream begins that asks for the last lines: a cursor, and
+// the frame of a chunk of which only the end is wanted.
+func (s *Server) tailOf(ctx context.Context, rec *execution.Record, in *streamInput, after execution.Cursor) (execution.Cursor, [][]byte, error) {
+	lines, err := number("tail", in.Tail, 1, maxTail, 0)
+	if err != nil || lines == 0 || in.LastEventID != "" {
+		return after, nil, err
+	}
+	after, begun, err := s.tailStart(ctx, rec, &selection{after: after, tail: lines})
+	if err != nil || begun == (cut{}) {
+		return after, nil, err
+	}
+	events, err := s.Events.Read(ctx, rec.ID, after, 1)
+	if err != nil || len(events) == 0 || events[0].Seq != begun.seq {
+		return after, nil, err // it has gone meanwhile, and a gap will say so
+	}
+	begun.apply(&events[0])
+	frame, err := EncodeSSE(&events[0])
+	return begun.seq, [][]byte{frame}, err
 }
 
 func noContent() *huma.StreamResponse {

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"mime"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -24,6 +24,9 @@ func (s *Server) streamLog(rec *execution.Record, sel selection, contentType str
 		w.Header().Set("Content-Type", contentType)
 		w.Header().Set("Cache-Control", "no-store, no-transform")
 		w.Header().Set("X-Accel-Buffering", "no")
+		if sel.asAFile {
+			w.Header().Set("Content-Disposition", sel.disposition(rec.ID))
+		}
 		w.WriteHeader(http.StatusOK)
 		if err := s.copyLog(hc.Context(), w, rec, sel, write); err != nil {
 			s.Logger.WarnContext(hc.Context(), "log broken off", "error", err, "execution_id", rec.ID)
@@ -36,22 +39,18 @@ func (s *Server) copyLog(ctx context.Context, w http.ResponseWriter, rec *execut
 	ctx, release := s.attach(ctx)
 	defer release()
 	flush := http.NewResponseController(w).Flush
-	var out io.Writer = w
-	tail := &tailWriter{limit: sel.tail}
-	if sel.tail > 0 {
-		out = tail
-	}
 	var buf bytes.Buffer
 	copyEvents := func(events []execution.Event) error {
 		buf.Reset()
 		for i := range events {
 			if sel.admits(&events[i]) {
+				sel.begun.apply(&events[i])
 				if err := write(&buf, &events[i]); err != nil {
 					return err
 				}
 			}
 		}
-		_, err := out.Write(buf.Bytes())
+		_, err := w.Write(buf.Bytes())
 		return err
 	}
 	after := sel.after
@@ -63,12 +62,6 @@ func (s *Server) copyLog(ctx context.Context, w http.ResponseWriter, rec *execut
 			return err
 		}
 		after = events[len(events)-1].Seq
-	}
-	if sel.tail > 0 {
-		out = w
-		if _, err := w.Write(tail.kept); err != nil {
-			return err
-		}
 	}
 	if !sel.follow || rec.Status.Terminal() {
 		return nil
@@ -88,32 +81,37 @@ func (s *Server) copyLog(ctx context.Context, w http.ResponseWriter, rec *execut
 	return nil
 }
 
-// writeText writes a chunk's own bytes, and a line of ours where some are gone.
-func writeText(buf *bytes.Buffer, e *execution.Event) error {
-	buf.Write(e.Bytes)
-	if e.Type == execution.EventGap {
-		var gap execution.GapData
-		_ = json.Unmarshal(e.Data, &gap) // the line is worth writing without its numbers
-		fmt.Fprintf(buf, "\n[longhaul: events %d to %d are gone: %s]\n", gap.From, gap.To, gap.Reason)
+// disposition is the header by which a browser saves a log as a file.
+func (sel *selection) disposition(id execution.ID) string {
+	return mime.FormatMediaType("attachment", map[string]string{"filename": string(id) + sel.extension})
+}
+
+// textForm writes a chunk's own bytes, and a line of ours where some are gone.
+// Stamped, each line begins with the time of the chunk that its first byte came in.
+func textForm(stamped bool) func(*bytes.Buffer, *execution.Event) error {
+	begun := false // a line, and not ended
+	return func(buf *bytes.Buffer, e *execution.Event) error {
+		if !stamped {
+			buf.Write(e.Bytes)
+		} else {
+			for line := range bytes.Lines(e.Bytes) {
+				if !begun {
+					buf.WriteString(e.Time.UTC().Format(execution.TimeFormat) + " ")
+				}
+				buf.Write(line)
+				begun = line[len(line)-1] != '\n'
+			}
+		}
+		if e.Type == execution.EventGap {
+			var gap execution.GapData
+			_ = json.Unmarshal(e.Data, &gap) // the line is worth writing without its numbers
+			fmt.Fprintf(buf, "\n[longhaul: events %d to %d are gone: %s]\n", gap.From, gap.To, gap.Reason)
+			begun = false
+		}
+		return nil
 	}
-	return nil
 }
 
 func writeNDJSON(buf *bytes.Buffer, e *execution.Event) error {
 	return json.NewEncoder(buf).Encode(api.EventOf(e))
-}
-
-// tailWriter keeps the last limit bytes of what is written.
-type tailWriter struct {
-	limit int
-	kept  []byte
-}
-
-// Write implements io.Writer.
-func (t *tailWriter) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - t.limit; over > 0 {
-		t.kept = t.kept[:copy(t.kept, t.kept[over:])]
-	}
-	return len(p), nil
 }

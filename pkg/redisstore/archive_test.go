@@ -164,6 +164,7 @@ func sameFromEveryCursor(t *testing.T, st *redisstore.Store, id execution.ID, wa
 			}
 		}
 	}
+	sameBackwards(t, st, id, want)
 }
 
 func TestAReaderSeesEveryByteOfALogThatIsSealedMeanwhile(t *testing.T) {
