@@ -29,8 +29,17 @@ func (w *world) text(id execution.ID, query string) string {
 func TestATailIsTheLastLinesWhereverChunksEnd(t *testing.T) {
 	w := newWorld(t)
 	for _, chunks := range [][]string{
-		{"one\ntwo\nthree\n"}, {"one\ntwo\nthree"}, {"one\n", "two\n", "three\n"}, {"on", "e\ntw", "o\nthr", "ee"}, {"one", "\n", "two", "\n", "three", "\n"},
-		{"\n\n\n"}, {"\n"}, {""}, {}, {"no end"}, {"", "one\n", "", "two\n", ""},
+		{"one\ntwo\nthree\n"},
+		{"one\ntwo\nthree"},
+		{"one\n", "two\n", "three\n"},
+		{"on", "e\ntw", "o\nthr", "ee"},
+		{"one", "\n", "two", "\n", "three", "\n"},
+		{"\n\n\n"},
+		{"\n"},
+		{""},
+		{},
+		{"no end"},
+		{"", "one\n", "", "two\n", ""},
 	} {
 		id := w.run(chunks...)
 		all := strings.SplitAfter(strings.Join(chunks, ""), "\n")
