@@ -46,7 +46,7 @@ export function ExecutionPage({ id }) {
         <${Machine} following=${following} ended=${ended} />
         ${left && html`<${Result} result=${left.result} /><${Files} artifacts=${left.artifacts} />`}
         ${left?.error && html`<p class="card side-card error-text">Result and files could not be read: ${left.error.message}</p>`}
-        <${Details} e=${e} queue=${following.queue.value} end=${end} />
+        <${Details} e=${e} queue=${following.queue.value} />
       </div>
     </div>`
 }
@@ -93,7 +93,6 @@ function InLine({ e, queue }) {
 /** The line to the server is cut: when it is tried again. What comes then goes on without a hole. @param {{line: any, failed: Error|null}} props */
 function LineBanner({ line, failed }) {
   const { state, until } = line.value
-  if (failed) return html`<div class="banner inset" role="alert">The log cannot be read: ${failed.message}</div>`
   // A line that is renewed at once, as servers do now and then, is no news.
   const [late, setLate] = useState(false)
   useEffect(() => {
@@ -102,14 +101,15 @@ function LineBanner({ line, failed }) {
     const timer = setTimeout(() => setLate(true), 1500)
     return () => clearTimeout(timer)
   }, [state === 'waiting'])
+  if (failed) return html`<div class="banner inset" role="alert">The log cannot be read: ${failed.message}</div>`
   if (state !== 'waiting' || !late) return null
   const left = Math.max(0, Math.ceil(((until ?? 0) - now.value) / 1000))
   return html`<div class="banner inset" role="status"><span class="spinner" aria-hidden="true"></span>
     <span>The line to the server is cut. ${left ? `Trying again in ${left} s.` : 'Trying again…'} The execution runs on; no line of its log is lost.</span></div>`
 }
 
-/** @param {{e: Execution, queue: string, end: any}} props */
-function Details({ e, queue, end }) {
+/** @param {{e: Execution, queue: string}} props */
+function Details({ e, queue }) {
   const rows = /** @type {[string, any][]} */ ([
     ['Queue', queue], ['Worker', e.worker], ['Attempts', `${e.attempt} of ${e.max_attempts}`], ['Time limit', duration(e.timeout_seconds)],
     ['Accepted', date(e.created_at)], ['Started', e.started_at && date(e.started_at)], ['Ended', e.completed_at && date(e.completed_at)],
