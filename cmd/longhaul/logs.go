@@ -18,6 +18,7 @@ import (
 // logs are the flags of the command.
 type logs struct {
 	follow, stderr, stamps, exitStatus bool
+	tail                               int
 	since, grep                        string
 	format                             format
 }
@@ -31,7 +32,7 @@ func logsCommand() *cobra.Command {
 its end; Ctrl-C then only stops watching.`,
 		Example: `  longhaul logs @last
   longhaul logs -f exec_1762548673499_vqx7d3cpo
-  longhaul logs -f --exit-status vqx7
+  longhaul logs -f --tail 100 --exit-status vqx7
   longhaul logs --stderr --since 10m -t @last
   longhaul logs --grep 'error|warning' @last`,
 		Args:              cobra.ExactArgs(1),
@@ -40,6 +41,7 @@ its end; Ctrl-C then only stops watching.`,
 	}
 	f := c.Flags()
 	f.BoolVarP(&l.follow, "follow", "f", false, "go on to its end")
+	f.IntVarP(&l.tail, "tail", "n", 0, "only the last so many lines of what is there, before the other flags choose of them")
 	f.StringVar(&l.since, "since", "", "only what came since, such as 10m or 2025-01-07T19:11:00Z")
 	f.StringVar(&l.grep, "grep", "", "only lines that match this regular expression")
 	f.BoolVar(&l.stderr, "stderr", false, "only stderr")
@@ -71,7 +73,7 @@ func (l *logs) run(c *cobra.Command, args []string) error {
 	}
 	if v.quiet = !l.follow; !l.follow {
 		v.screen.width = nil
-		_, err := v.follow(ctx, l.only(from, pages(ctx, to, id)))
+		_, err := v.follow(ctx, l.only(from, pages(ctx, to, id, l.tail)))
 		return to.withHint(err)
 	}
 	e, err := to.Status(ctx, id)
@@ -79,7 +81,7 @@ func (l *logs) run(c *cobra.Command, args []string) error {
 		return to.withHint(err)
 	}
 	v.state = newState(e)
-	end, err := v.follow(ctx, l.only(from, to.Stream(ctx, id, 0)))
+	end, err := v.follow(ctx, l.only(from, to.Follow(ctx, id, client.StreamQuery{Tail: l.tail})))
 	if err != nil {
 		return to.withHint(err)
 	}
@@ -123,10 +125,10 @@ func (l *logs) view(c *cobra.Command, id execution.ID) (*view, error) {
 }
 
 // pages are the events that are there now.
-func pages(ctx context.Context, to *connection, id execution.ID) iter.Seq2[api.Event, error] {
+func pages(ctx context.Context, to *connection, id execution.ID, tail int) iter.Seq2[api.Event, error] {
 	return func(yield func(api.Event, error) bool) {
-		for after := execution.Cursor(0); ; {
-			page, err := to.Output(ctx, id, client.OutputQuery{After: after})
+		for q := (client.OutputQuery{Tail: tail}); ; {
+			page, err := to.Output(ctx, id, q)
 			if err != nil {
 				yield(api.Event{}, err)
 				return
@@ -136,7 +138,7 @@ func pages(ctx context.Context, to *connection, id execution.ID) iter.Seq2[api.E
 					return
 				}
 			}
-			if after = page.NextAfter; !page.More {
+			if q = (client.OutputQuery{After: page.NextAfter}); !page.More {
 				return
 			}
 		}
