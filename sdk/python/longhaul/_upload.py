@@ -19,13 +19,13 @@ def start_body(request: dict[str, Any], files: Files | None) -> Body:
     text = json.dumps(request).encode()
     if not files:
         return Body.of("application/json", text)
-    named: dict[str, File] = dict(files) if isinstance(files, Mapping) else {Path(p).name: p for p in files}
+    named: dict[Any, File] = dict(files) if isinstance(files, Mapping) else {Path(p).name: p for p in files}
     boundary = "longhaul-" + secrets.token_hex(16)
     parts: list[tuple[bytes, bytes | Path, int]] = [(_head(boundary, "request", "", "application/json"), text, len(text))]
     for name, file in named.items():
         content = _content(file)
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        parts.append((_head(boundary, "files", name, "application/octet-stream"), content, size))
+        parts.append((_head(boundary, "files", os.fspath(name), "application/octet-stream"), content, size))
     tail = f"--{boundary}--\r\n".encode()
 
     async def pieces() -> AsyncIterator[bytes]:

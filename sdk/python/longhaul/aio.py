@@ -146,7 +146,7 @@ class AsyncClient:
         while True:
             parser = Parser()
             try:
-                query = {"after": cursor, "events": ",".join(types or []) or None}
+                query = {"after": cursor, "types": ",".join(types or []) or None}
                 response = await self._caller.open("GET", path("execute", "stream", _id(execution)), query=query, accept="text/event-stream")
                 try:
                     if response.status == 204:

@@ -787,7 +787,7 @@ export interface components {
              */
             max_attempts: number;
             /** @description Data of the newest metrics event, or null: the engine has run for less than METRICS_INTERVAL */
-            metrics: components["schemas"]["Metrics"];
+            metrics: components["schemas"]["Metrics"] | null;
             /** @description Those after which it went back in line, oldest first */
             past_attempts: components["schemas"]["PastAttempt"][];
             /**
@@ -2136,8 +2136,16 @@ export interface operations {
                 format?: string;
                 /** @description With text and ndjson: go on until the end */
                 follow?: boolean;
-                /** @description With text: only the last so many bytes, at most 1048576 */
+                /** @description Only events of these types, with commas between (and gaps) */
+                types?: string;
+                /** @description Begin so many lines of output before the end, 1 to 100000; 16 MiB back at most */
                 tail?: string;
+                /** @description Only events of this instant or later, RFC 3339 */
+                since?: string;
+                /** @description With text: each line begins with its time */
+                timestamps?: boolean;
+                /** @description For a browser that is to save it as a file */
+                download?: boolean;
             };
             header?: {
                 /** @description application/json, text/plain (the byte-exact log) or application/x-ndjson */
@@ -2752,8 +2760,12 @@ export interface operations {
             query?: {
                 /** @description Only events after this number; end or $: only what comes from now on */
                 after?: string;
-                /** @description Only these types, with commas between */
+                /** @description Only events of these types, with commas between, and always gap and end */
+                types?: string;
+                /** @description The same as types */
                 events?: string;
+                /** @description Begin so many lines of output before the end, 1 to 100000; 16 MiB back at most. Last-Event-ID beats it */
+                tail?: string;
             };
             header?: {
                 /** @description What EventSource sends to resume; it beats after */
@@ -2844,7 +2856,9 @@ export interface operations {
             query?: {
                 /** @description Only events after this number; end or $: only what comes from now on */
                 after?: string;
-                /** @description Only these types, with commas between */
+                /** @description Only events of these types, with commas between, and always gap and end */
+                types?: string;
+                /** @description The same as types */
                 events?: string;
             };
             header?: {

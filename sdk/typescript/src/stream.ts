@@ -55,7 +55,7 @@ class Line {
 
   async *frames(path: string, after: number, types: string[]): AsyncGenerator<Frame, void, undefined> {
     this.watch();
-    const query = { after, events: types.length ? types.join(",") : undefined };
+    const query = { after, types: types.length ? types.join(",") : undefined };
     const response = await this.#caller.open(path, { query, accept: "text/event-stream", signal: this.#signal });
     this.done = response.status === 204;
     if (this.done || !response.body) return;
