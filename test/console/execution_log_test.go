@@ -221,6 +221,27 @@ func TestFollowingRestsWhileOneReadsAbove(t *testing.T) {
 	p.wait(`!document.querySelector('.log-end') && location.search === ''`)
 }
 
+// The same bytes in two chunks, cut at any place, are the same rows.
+func TestALogDoesNotMindWhereAChunkEnds(t *testing.T) {
+	h := newHouse(t)
+	p := h.open("/console")
+	wrong := eval[[]int](p, `import(document.querySelector('script[type=module]').src.replace('app.js', 'log.js')).then(({ Log }) => {
+		const bytes = new TextEncoder().encode('\x1b[1;31mred\x1b[0m é日本😀\n\x1b[38;5;208morange\x1b]0;title\x07 50%\r100%\n::group::G\nlong line\rshort\nabc\bX')
+		const rows = (...chunks) => {
+			const all = []
+			const log = new Log((row, fresh) => { if (fresh) all.push(row) })
+			chunks.forEach((c, i) => log.push({ seq: i + 1, type: 'log', data: { stream: 'stdout', base64: btoa(String.fromCharCode(...c)), time: '2026-01-01T00:00:00.000Z' } }))
+			return all.map(r => r.text + JSON.stringify(r.marks?.map(m => typeof m === "number" ? m : m.fg)) + r.head?.title).join('|')
+		}
+		const want = rows(bytes)
+		if (!want.includes('red é日本😀') || !want.includes('100%')) return [-1]
+		return [...bytes.keys()].filter(i => rows(bytes.slice(0, i), bytes.slice(i)) !== want)
+	})`)
+	if len(wrong) > 0 {
+		t.Errorf("other rows when a chunk ends at the bytes %v", wrong)
+	}
+}
+
 // What only an accident makes, an accident of which the log must tell.
 func TestALogSaysWhatIsMissingAndWhoWentOn(t *testing.T) {
 	h := newHouse(t)
