@@ -8,6 +8,9 @@ type QueueStats struct {
 	OldestAgeSeconds float64 `json:"oldest_age_seconds" doc:"How long the first in line has waited since it may run; 0 when none waits" example:"4.2"`
 	Running          int64   `json:"running" example:"8"`
 
+	ThroughputPerMinute float64  `json:"throughput_per_minute" doc:"Executions that have run and ended a minute, over the last five minutes at most" example:"6.5"`
+	ExpectedWaitSeconds *float64 `json:"expected_wait_seconds" doc:"How long one that came now would wait, by what waits and the throughput: 0 with a free slot and nobody before it, null when unknown" example:"110"`
+
 	Workers  int   `json:"workers" doc:"Live workers that take work from these queues; one that was killed counts for ten seconds more" example:"2"`
 	Draining int   `json:"draining" doc:"Workers that only finish what they have" example:"0"`
 	Capacity int64 `json:"capacity" doc:"Slots of workers: what can run at once" example:"10"`
@@ -26,5 +29,9 @@ type QueueLine struct {
 	Delayed          int64   `json:"delayed" example:"0"`
 	OldestAgeSeconds float64 `json:"oldest_age_seconds" example:"4.2"`
 	Running          int64   `json:"running" example:"8"`
-	Capacity         int64   `json:"capacity" doc:"Slots of workers that take from it, among others" example:"10"`
+
+	ThroughputPerMinute float64  `json:"throughput_per_minute" example:"6.5"`
+	ExpectedWaitSeconds *float64 `json:"expected_wait_seconds" example:"110"`
+
+	Capacity int64 `json:"capacity" doc:"Slots of workers that take from it, among others" example:"10"`
 }

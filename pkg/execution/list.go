@@ -36,4 +36,6 @@ type Line struct {
 	Delayed int64         // may not run yet: a delay, or the pause before another attempt
 	Oldest  time.Duration // how long the first has waited since it may run; 0 when none does
 	Running int64         // 0 where nobody asked
+
+	PerMinute float64 // how many have run and ended a minute, lately; 0 where nobody asked
 }

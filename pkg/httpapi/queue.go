@@ -65,12 +65,20 @@ func (s *Server) queueStats(ctx context.Context, in *queueInput) (*queueOutput, 
 		body.Depth += line.Depth
 		body.Delayed += line.Delayed
 		body.Running += line.Running
+		body.ThroughputPerMinute += line.PerMinute
 		oldest = max(oldest, line.Oldest)
-		body.Queues[name] = api.QueueLine{Depth: line.Depth, Delayed: line.Delayed, OldestAgeSeconds: seconds(line.Oldest), Running: line.Running}
+		body.Queues[name] = api.QueueLine{Depth: line.Depth, Delayed: line.Delayed, OldestAgeSeconds: seconds(line.Oldest), Running: line.Running, ThroughputPerMinute: rate(line.PerMinute)}
 	}
 	body.OldestAgeSeconds = seconds(oldest)
 	addWorkers(body, names, workers)
 	body.WantedReplicas = wantedReplicas(body)
+	body.ThroughputPerMinute = rate(body.ThroughputPerMinute)
+	free := body.Running < body.Capacity
+	body.ExpectedWaitSeconds = expectedWait(body.Depth, body.ThroughputPerMinute, free)
+	for name, line := range body.Queues {
+		line.ExpectedWaitSeconds = expectedWait(line.Depth, line.ThroughputPerMinute, free && line.Capacity > 0)
+		body.Queues[name] = line
+	}
 	return &queueOutput{Cache: "no-store", Body: *body}, nil
 }
 
@@ -147,5 +155,22 @@ func wantedReplicas(s *api.QueueStats) int {
 	wanted := min(max(workers(s.Depth+s.Running), s.MinReplicas), s.MaxReplicas)
 	return max(wanted, workers(s.Running))
 }
+
+// expectedWait is an estimate: who comes now waits until all before it have left
+// the line and one more slot is free, at the pace of the last minutes. nil says
+// that there was none to go by.
+func expectedWait(depth int64, perMinute float64, free bool) *float64 {
+	var wait float64
+	switch {
+	case free && depth == 0:
+	case perMinute <= 0:
+		return nil
+	default:
+		wait = math.Round(60 * float64(depth+1) / perMinute)
+	}
+	return &wait
+}
+
+func rate(perMinute float64) float64 { return math.Round(perMinute*100) / 100 }
 
 func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }

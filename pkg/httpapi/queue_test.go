@@ -99,3 +99,23 @@ func TestABadQuestionAboutTheLineIsRefused(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+func TestTheLineSaysHowLongItWouldTake(t *testing.T) {
+	w := newWorld(t, withWorkers(queue.Worker{Slots: 4, Queues: execution.Queues}))
+	for _, tt := range []struct {
+		depth, running int64
+		perMinute      float64
+		want           float64 // below 0: unknown
+	}{{0, 0, 0, 0}, {0, 4, 0, -1}, {0, 4, 6, 10}, {11, 4, 6, 120}, {11, 4, 0, -1}} {
+		w.store.lines = execution.QueueStats{Lines: map[string]execution.Line{"low": {Depth: tt.depth, Running: tt.running, PerMinute: tt.perMinute}}}
+		got, _ := call[api.QueueStats](w, 200, "GET", "/queue/stats", "")
+		for where, wait := range map[string]*float64{"all": got.ExpectedWaitSeconds, "low": got.Queues["low"].ExpectedWaitSeconds} {
+			if (wait == nil) != (tt.want < 0) || wait != nil && *wait != tt.want {
+				t.Errorf("%+v, %s: waits %v", tt, where, wait)
+			}
+		}
+		if got.ThroughputPerMinute != tt.perMinute || got.Queues["low"].ThroughputPerMinute != tt.perMinute {
+			t.Errorf("%+v: %+v", tt, got)
+		}
+	}
+}

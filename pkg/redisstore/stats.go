@@ -25,7 +25,7 @@ func (s *Store) stats(ctx context.Context, byQueue bool) (execution.QueueStats, 
 		return st, err
 	}
 	for _, p := range s.prefixes() {
-		args := []any{p, byQueue}
+		args := []any{p, byQueue, s.o.Retention.Milliseconds(), s.lookBack().Milliseconds()}
 		for _, q := range execution.Queues {
 			args = append(args, q)
 		}
@@ -34,16 +34,33 @@ func (s *Store) stats(ctx context.Context, byQueue bool) (execution.QueueStats, 
 			return st, wrap("count executions", err)
 		}
 		st.Running += n[0]
+		span := max(time.Duration(n[1])*time.Millisecond, leastSpan)
 		for i, q := range execution.Queues {
-			of, l := n[1+4*i:], st.Lines[q]
+			of, l := n[2+5*i:], st.Lines[q]
 			l.Depth += of[0]
 			l.Delayed += of[1]
 			l.Oldest = max(l.Oldest, time.Duration(of[2])*time.Millisecond)
 			l.Running += of[3]
+			l.PerMinute += float64(of[4]) / span.Minutes()
 			st.Lines[q] = l
 		}
 	}
 	return st, nil
+}
+
+// How far back executions that ended are looked for, and what a few of them are
+// taken to be of at the least: one that ended a second ago does not make sixty a minute.
+const (
+	rateSpan  = 5 * time.Minute
+	leastSpan = time.Minute
+)
+
+// lookBack ends where folding begins, since what is folded is not looked at.
+func (s *Store) lookBack() time.Duration {
+	if s.o.FoldAfter > 0 {
+		return min(rateSpan, s.o.FoldAfter)
+	}
+	return rateSpan
 }
 
 // Counts tells how many executions of each status are kept, folded or not. It

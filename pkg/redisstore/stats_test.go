@@ -83,3 +83,23 @@ func TestStatsTellThatRedisIsAway(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestThroughputIsOfWhatHasRunAndEnded(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	for i := range 20 {
+		s := spec()
+		s.Queue = "low"
+		id := create(t, st, s)
+		if i%2 == 0 { // it never runs
+			if _, err := st.Cancel(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := st.Settle(t.Context(), claim(t, st, id), completed()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stats, err := st.StatsByQueue(t.Context())
+	if err != nil || stats.Lines["low"].PerMinute != 10 || stats.Lines["default"].PerMinute != 0 {
+		t.Errorf("%+v, %v: ten in less than a minute are ten a minute", stats, err)
+	}
+}

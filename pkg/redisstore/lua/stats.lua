@@ -1,7 +1,7 @@
 -- Counts what waits and what runs in one partition.
 -- KEYS[1] the run index   ARGV[1] prefix   ARGV[2] '1' = count what runs by queue too, which reads each of their records
--- ARGV[3...] queues
--- Returns {running, then for each queue: depth, delayed, ms that the first has waited, running or 0}
+-- ARGV[3] retention ms   ARGV[4] ms to look back for what has ended, with ARGV[2] only   ARGV[5...] queues
+-- Returns {running, ms that the ended ones are of, then for each queue: depth, delayed, ms that the first has waited, running or 0, ended or 0}
 local prefix = ARGV[1]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -12,8 +12,22 @@ if ARGV[2] == '1' then
     if q then running[q] = (running[q] or 0) + 1 end
   end
 end
-local answer = {redis.call('ZCARD', KEYS[1])}
-for i = 3, #ARGV do
+-- What has run and ended lately: all of it counted, and of which queue, by the newest 200.
+local ended, sampled, lately, span = {}, 0, 0, 0
+if ARGV[2] == '1' then
+  local done, from = prefix .. 'done', string.format('%.0f', now + tonumber(ARGV[3]) - tonumber(ARGV[4]))
+  local first = redis.call('ZRANGEBYSCORE', done, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  if first then
+    span, lately = now + tonumber(ARGV[3]) - tonumber(first), redis.call('ZCOUNT', done, from, '+inf')
+    for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', done, '+inf', from, 'LIMIT', 0, 200)) do
+      local r = redis.pcall('HMGET', prefix .. 'x:' .. id, 'queue', 'started')
+      sampled = sampled + 1
+      if r[1] and r[2] then ended[r[1]] = (ended[r[1]] or 0) + 1 end
+    end
+  end
+end
+local answer = {redis.call('ZCARD', KEYS[1]), span}
+for i = 5, #ARGV do
   local key = prefix .. 'q:' .. ARGV[i]
   local depth = redis.call('ZCOUNT', key, '-inf', string.format('%.0f', now))
   local waited = 0
@@ -24,5 +38,6 @@ for i = 3, #ARGV do
   answer[#answer + 1] = redis.call('ZCARD', key) - depth
   answer[#answer + 1] = waited
   answer[#answer + 1] = running[ARGV[i]] or 0
+  answer[#answer + 1] = sampled > 0 and math.floor(lately * (ended[ARGV[i]] or 0) / sampled + 0.5) or 0
 end
 return answer
