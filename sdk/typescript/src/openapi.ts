@@ -1027,6 +1027,11 @@ export interface components {
             depth: number;
             /**
              * Format: double
+             * @example 110
+             */
+            expected_wait_seconds: number | null;
+            /**
+             * Format: double
              * @example 4.2
              */
             oldest_age_seconds: number;
@@ -1035,6 +1040,11 @@ export interface components {
              * @example 8
              */
             running: number;
+            /**
+             * Format: double
+             * @example 6.5
+             */
+            throughput_per_minute: number;
         };
         QueueStats: {
             /**
@@ -1061,6 +1071,12 @@ export interface components {
              * @example 0
              */
             draining: number;
+            /**
+             * Format: double
+             * @description How long one that came now would wait, by what waits and the throughput: 0 with a free slot and nobody before it, null when unknown
+             * @example 110
+             */
+            expected_wait_seconds: number | null;
             /**
              * Format: int64
              * @example 50
@@ -1092,6 +1108,12 @@ export interface components {
              * @example 5
              */
             slots_per_worker: number;
+            /**
+             * Format: double
+             * @description Executions that have run and ended a minute, over the last five minutes at most
+             * @example 6.5
+             */
+            throughput_per_minute: number;
             /**
              * Format: int64
              * @description (depth + running) / slots_per_worker, rounded up, from min_replicas to max_replicas, and never less than what runs needs
