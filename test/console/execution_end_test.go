@@ -15,6 +15,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 func reload() chromedp.Action[chromedp.Void] { return chromedp.Reload() }
@@ -22,7 +23,7 @@ func reload() chromedp.Action[chromedp.Void] { return chromedp.Reload() }
 // reasons are all of package execution, from its source: a new one cannot be forgotten.
 func reasons(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(gotoken.NewFileSet(), filepath.Join(root(), "pkg", "execution", "status.go"), nil, 0)
+	file, err := parser.ParseFile(gotoken.NewFileSet(), filepath.Join(rig.Root(), "pkg", "execution", "status.go"), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,13 +18,13 @@ import (
 
 // python starts a program of Python.
 func (h *house) python(program string, args ...string) execution.ID {
-	h.t.Helper()
+	h.T.Helper()
 	return h.run(api.StartRequest{Command: "sh", Args: append([]string{"-c", `exec python3 -c "$0" "$@"`, program}, args...)})
 }
 
 // openExecution opens the page of an execution. query begins with ? or #, or is empty.
 func (h *house) openExecution(id execution.ID, query string) *tab {
-	h.t.Helper()
+	h.T.Helper()
 	p := h.open("/console/executions/" + string(id) + query)
 	p.wait(`document.querySelector('.log')`)
 	return p
@@ -52,20 +52,20 @@ func touch(t *testing.T, dir, name string) {
 
 // fetch reads an address with the token.
 func (h *house) fetch(url string) string {
-	h.t.Helper()
-	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, url, nil)
+	h.T.Helper()
+	req, err := http.NewRequestWithContext(h.T.Context(), http.MethodGet, url, nil)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	return string(b)
 }

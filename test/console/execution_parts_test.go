@@ -137,7 +137,7 @@ func TestALineThatIsCutIsTakenUpWithoutAHole(t *testing.T) {
 	id := h.sh(`i=0; while [ ! -e ` + dir + `/stop ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done; echo last`)
 	p := h.openExecution(id, "")
 	p.wait(`document.querySelectorAll('.log .l').length > 50`)
-	h.api.kill()
+	h.api.Kill()
 	p.wait(`/line to the server is cut\. Trying again/.test(document.querySelector('.banner.inset')?.innerText)`)
 	h.startAPI()
 	p.wait(`!document.querySelector('.banner.inset')`)

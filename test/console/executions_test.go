@@ -11,7 +11,7 @@ import (
 
 // analysis starts one that says how far it is, goes on for seconds, and ends with exit.
 func (h *house) analysis(week, percent int, seconds float64, exit int) execution.ID {
-	h.t.Helper()
+	h.T.Helper()
 	return h.run(api.StartRequest{
 		Engine: "voice-of-customer", Args: []string{fmt.Sprintf("--week=%d", week)}, Labels: map[string]string{"team": "sales"},
 		Input: fmt.Appendf(nil, `{"percent":%d,"seconds":%g,"exit":%d}`, percent, seconds, exit),
@@ -34,7 +34,7 @@ func busy(t *testing.T, h *house) (running, queued execution.ID) {
 		t.Fatal(err)
 	}
 	for _, id := range append(ended, slow, stopped) {
-		h.eventually(string(id)+" has ended", func() bool {
+		h.Eventually(string(id)+" has ended", func() bool {
 			e, err := h.client.Status(t.Context(), id)
 			return err == nil && e.Status.Terminal()
 		})

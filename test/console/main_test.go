@@ -11,15 +11,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/longhaul/longhaul/test/rig"
 )
 
-const token = "console-test-token"
+const token = rig.Token
 
 // bin holds the built binaries: api and worker.
 var bin string
@@ -38,27 +39,11 @@ func TestMain(m *testing.M) {
 }
 
 // build makes the binaries once, when the first test needs them.
-var build = sync.OnceValue(func() error {
-	cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", bin+"/", "./cmd/api", "./cmd/worker")
-	cmd.Dir = root()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the binaries: %w\n%s", err, out)
-	}
-	return nil
-})
-
-// root is the repository's folder.
-func root() string {
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		panic(err)
-	}
-	return dir
-}
+var build = sync.OnceValue(func() error { return rig.Build(bin, "./cmd/api", "./cmd/worker") })
 
 // missing skips a test loudly where something that it needs is not there, or fails
 // it where required, a variable that CI sets, says that it must be.
-func missing(t *testing.T, required, what string) {
+func missing(t testing.TB, required, what string) {
 	t.Helper()
 	if os.Getenv(required) != "" {
 		t.Fatal(what)

@@ -23,7 +23,7 @@ func TestTheStreamLosesAndDoublesNothingOverARestartOfTheServer(t *testing.T) {
 		window.ended = true
 	})`)
 	p.wait(`seen.filter(e => e.type === 'log').length > 5`)
-	h.api.kill()
+	h.api.Kill()
 	p.wait(`states.includes('waiting')`)
 	h.startAPI()
 	p.wait(`window.ended`)

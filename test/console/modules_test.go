@@ -9,11 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // modules is a folder with the packages of types/package-lock.json, which stays in
 // .cache between runs.
-func modules(t *testing.T) string {
+func modules(t testing.TB) string {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {
 		missing(t, "LONGHAUL_REQUIRE_CHROMIUM", "npm is missing (apt-get install npm): types and accessibility of the console are not checked")
@@ -26,7 +28,7 @@ func modules(t *testing.T) string {
 }
 
 var install = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(root(), ".cache", "console-types")
+	dir := filepath.Join(rig.Root(), ".cache", "console-types")
 	lock, err := os.ReadFile("types/package-lock.json")
 	if err != nil {
 		return "", err
@@ -59,7 +61,7 @@ func typeCheck(t *testing.T, change func(web string)) string {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.CopyFS(to, os.DirFS(filepath.Join(root(), from))); err != nil {
+		if err := os.CopyFS(to, os.DirFS(filepath.Join(rig.Root(), from))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -73,7 +75,7 @@ func typeCheck(t *testing.T, change func(web string)) string {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	if out, err := run("openapi-typescript", filepath.Join(root(), "api", "openapi.yaml"), "-o", "openapi.d.ts"); err != nil {
+	if out, err := run("openapi-typescript", filepath.Join(rig.Root(), "api", "openapi.yaml"), "-o", "openapi.d.ts"); err != nil {
 		t.Fatalf("types from the OpenAPI document: %s", out)
 	}
 	if change != nil {

@@ -32,10 +32,10 @@ func (p *tab) idOf() execution.ID {
 }
 
 func (h *house) output(id execution.ID) string {
-	h.t.Helper()
-	page, err := h.client.Output(h.t.Context(), id, client.OutputQuery{})
+	h.T.Helper()
+	page, err := h.client.Output(h.T.Context(), id, client.OutputQuery{})
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	return page.Output
 }
@@ -129,7 +129,7 @@ func TestARunTakesFilesWithIt(t *testing.T) {
 	p.fill(p.field("Arguments"), "-c\ncat \"$EXECUTION_INPUT_DIR/one.txt\" \"$EXECUTION_INPUT_DIR/two.txt\"")
 	var paths []string
 	for name, text := range map[string]string{"one.txt": "first ", "two.txt": "second"} {
-		paths = append(paths, filepath.Join(h.dir, name))
+		paths = append(paths, filepath.Join(h.Dir, name))
 		if err := os.WriteFile(paths[len(paths)-1], []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

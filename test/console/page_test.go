@@ -19,11 +19,12 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // tab is one tab of the browser, with cookies that no other test has.
 type tab struct {
-	t    *testing.T
+	t    testing.TB
 	url  string // of the server
 	ctx  context.Context
 	mu   sync.Mutex
@@ -35,22 +36,22 @@ const pageTimeout = 30 * time.Second
 
 // visit opens a page of the console for one who is not logged in.
 func (h *house) visit(path string) *tab {
-	h.t.Helper()
+	h.T.Helper()
 	browser, err := chromium()
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	ctx, stop := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	p := &tab{t: h.t, url: h.url, ctx: ctx}
-	h.t.Cleanup(func() {
-		if h.t.Failed() {
+	p := &tab{t: h.T, url: h.url, ctx: ctx}
+	h.T.Cleanup(func() {
+		if h.T.Failed() {
 			p.keep("failed", false)
 		}
 		stop()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, s := range p.said {
-			h.t.Errorf("the page complains: %s", s)
+			h.T.Errorf("the page complains: %s", s)
 		}
 	})
 	p.do(chromedp.EmulateViewport(1280, 800))
@@ -68,7 +69,7 @@ func (h *house) visit(path string) *tab {
 
 // open opens a page of the console for one who is logged in.
 func (h *house) open(path string) *tab {
-	h.t.Helper()
+	h.T.Helper()
 	p := h.visit("/console/icon.svg") // any address of the server, to which the cookie belongs
 	p.setCookie(h.cookie())
 	p.goTo(path)
@@ -78,20 +79,20 @@ func (h *house) open(path string) *tab {
 
 // cookie is what a browser has after logging in.
 func (h *house) cookie() *http.Cookie {
-	h.t.Helper()
-	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+"/console/session", strings.NewReader(`{"token":"`+token+`"}`))
+	h.T.Helper()
+	req, err := http.NewRequestWithContext(h.T.Context(), http.MethodPost, h.url+"/console/session", strings.NewReader(`{"token":"`+token+`"}`))
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Origin", h.url)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	if len(res.Cookies()) != 1 {
-		h.t.Fatalf("log in: %s", res.Status)
+		h.T.Fatalf("log in: %s", res.Status)
 	}
 	return res.Cookies()[0]
 }
@@ -276,7 +277,7 @@ func (p *tab) keep(name string, full bool) {
 	}
 	dir := os.Getenv("LONGHAUL_SCREENSHOTS")
 	if dir == "" {
-		dir = filepath.Join(root(), ".cache", "screenshots")
+		dir = filepath.Join(rig.Root(), ".cache", "screenshots")
 	}
 	file := strings.ReplaceAll(p.t.Name(), "/", "-") + "-" + name + ".png"
 	if err := os.MkdirAll(dir, 0o755); err != nil {

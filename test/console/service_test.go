@@ -38,7 +38,7 @@ func TestAWorkerThatDrainsSaysSo(t *testing.T) {
 		h.sh("trap '' TERM; while :; do sleep 0.1; done")
 	}
 	p.wait(`document.querySelector('[aria-label="worker-2"] a.slot')`)
-	_ = w.cmd.Process.Signal(syscall.SIGTERM)
+	w.Signal(syscall.SIGTERM)
 	p.wait(`document.querySelector('[aria-label="worker-2"] .pill')?.innerText === 'drains'`)
 }
 
@@ -47,7 +47,7 @@ func TestAServerThatIsAwayIsSaidAndComesBack(t *testing.T) {
 	h.await(h.sh("echo hello"), execution.Completed)
 	p := h.open("/console")
 	p.wait(`document.querySelectorAll('table.executions tbody tr').length === 1`)
-	h.api.kill()
+	h.api.Kill()
 	p.wait(`document.querySelector('.banner')`)
 	if rows := eval[int](p, `document.querySelectorAll('table.executions tbody tr').length`); rows != 1 {
 		t.Errorf("%d rows are shown while the server is away", rows)

@@ -95,12 +95,17 @@ func On(t testing.TB, redis *redistest.Server, bin, catalog string, env ...strin
 	}, env...)}
 }
 
-// API starts a replica and waits until it listens.
+// API starts a replica on a free port and waits until it listens.
 func (s *System) API(env ...string) *Proc {
 	s.T.Helper()
-	port := strconv.Itoa(redistest.FreePort(s.T))
-	p := s.Start("api", append(env, "PORT="+port)...)
-	p.URL = "http://127.0.0.1:" + port
+	return s.APIOn(redistest.FreePort(s.T), env...)
+}
+
+// APIOn starts a replica on a port, where another may have been.
+func (s *System) APIOn(port int, env ...string) *Proc {
+	s.T.Helper()
+	p := s.Start("api", append(env, "PORT="+strconv.Itoa(port))...)
+	p.URL = "http://127.0.0.1:" + strconv.Itoa(port)
 	s.Eventually("the API listens", func() bool {
 		p.MustLive()
 		res, err := http.Get(p.URL + "/health")
