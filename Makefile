@@ -145,3 +145,7 @@ redis:
 .PHONY: python
 python:
 	$(call need,python3,python3)
+
+.PHONY: chromium
+chromium:
+	$(call need,chromium,chromium)

@@ -87,7 +87,8 @@ func welcome(w io.Writer, at net.Addr, cfg *config.Config, kept string) {
 		token = cfg.APITokens[0]
 	}
 	fmt.Fprintf(w, `
-  Longhaul is running at %s          docs: %s/docs
+  Longhaul is running at %s
+  console: %s/console (log in with the token below)     docs: %s/docs
   Everything is kept %s.
 
   export LONGHAUL_URL=%s LONGHAUL_TOKEN=%s
@@ -103,5 +104,5 @@ func welcome(w io.Writer, at net.Addr, cfg *config.Config, kept string) {
   curl -N $LONGHAUL_URL/execute/stream/$ID -H "Authorization: Bearer $LONGHAUL_TOKEN"
   curl -X POST $LONGHAUL_URL/execute/cancel/$ID -H "Authorization: Bearer $LONGHAUL_TOKEN"
 
-`, url, url, kept, url, token)
+`, url, url, url, kept, url, token)
 }
