@@ -52,9 +52,10 @@ console-types: ## Check the console's scripts against types made from the OpenAP
 	go test -tags $(TAGS) -count 1 -run 'TypeCheck|TheScriptsAgree' ./test/console
 
 .PHONY: console-picture
-console-picture: ## Take the picture of the console in docs/console.png anew
-	LONGHAUL_SCREENSHOTS=$(CURDIR)/.cache/screenshots go test -tags $(TAGS) -count 1 -run '^TestTheListShowsWhatThereIsAndFollowsIt$$' ./test/console
+console-picture: ## Take the pictures of the console in docs/ anew
+	LONGHAUL_SCREENSHOTS=$(CURDIR)/.cache/screenshots go test -tags $(TAGS) -count 1 -run '^(TestTheListShowsWhatThereIsAndFollowsIt|TestThePageOfOneExecutionIsForEverybody)$$' ./test/console
 	cp .cache/screenshots/TestTheListShowsWhatThereIsAndFollowsIt-executions-wide-light.png docs/console.png
+	cp .cache/screenshots/TestThePageOfOneExecutionIsForEverybody-failed-wide-light.png docs/execution.png
 
 .PHONY: images
 images: ## Build the images longhaul-api, longhaul-worker and longhaul-monitoring with Docker

@@ -20,16 +20,20 @@ type Presence interface {
 	ForgetWorker(ctx context.Context, name string) error
 }
 
-// Present lists this worker until ctx ends, and then takes it off the list. A
-// drain shows at once. Errors pass by: what is wrong with Redis, health tells.
+// Present lists this worker until ctx ends, and then takes it off the list, unless
+// Redis did not answer last: a stop has no time to wait for it. A drain shows at
+// once. Errors pass by: what is wrong with Redis, health tells.
 func (r *Runner) Present(ctx context.Context, list Presence, version string, queues []string) error {
 	self := &execution.Worker{Name: r.o.Worker, Version: version, StartedAt: time.Now().UTC(), Slots: r.o.Slots, Queues: queues}
 	ticker := time.NewTicker(presentEvery)
 	defer ticker.Stop()
 	for drain := r.drain; ; {
-		_ = list.SawWorker(ctx, self)
+		err := list.SawWorker(ctx, self)
 		select {
 		case <-ctx.Done():
+			if err != nil {
+				return nil
+			}
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 			defer cancel()
 			_ = list.ForgetWorker(ctx, r.o.Worker)

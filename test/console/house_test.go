@@ -39,6 +39,9 @@ engines:
     command: [python3, -c, "import json,os,sys,time; do=json.load(sys.stdin); os.write(int(os.environ['EXECUTION_EVENTS_FD']), json.dumps({'type':'progress','percent':do['percent']}).encode()+b'\\n'); time.sleep(do['seconds']); sys.exit(do['exit'])"]
     cwd: $ROOT/examples/shell
     allow_args: ["--week=[0-9]+"]
+  weekly-voices:
+    description: Agents read what customers wrote in a week
+    command: [python3, $ROOT/test/console/testdata/voices.py]
   agent:
     description: Answers in words, one by one
     command: [python3, agent.py]

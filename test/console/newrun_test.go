@@ -43,7 +43,7 @@ func (h *house) output(id execution.ID) string {
 func TestAFormFromTheCatalogStartsARun(t *testing.T) {
 	h := newHouse(t)
 	p := h.open("/console/engines")
-	p.wait(`document.querySelectorAll('.cards .card').length === 5`)
+	p.wait(`document.querySelectorAll('.cards .card').length === 6`)
 	p.look("engines")
 	p.eval(`document.querySelector('[aria-label="New run of report"]').click()`)
 	p.wait(`document.querySelector('main h1')?.innerText === 'New run'`)

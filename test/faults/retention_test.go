@@ -70,6 +70,8 @@ var owned = []struct {
 }{
 	{regexp.MustCompile(`^lh:meta$`), false, "schema version and partitions"},
 	{regexp.MustCompile(`^lh:\{p\d+\}:tick$`), false, "the clock of leases"},
+	{regexp.MustCompile(`^lh:\{p0\}:workers$`), false, "the names of the workers that live"},
+	{regexp.MustCompile(`^lh:\{p0\}:worker:\S+$`), true, "what a worker that lives tells of itself"},
 	{regexp.MustCompile(`^asynq:queues$`), false, "the names of the queues, three at most"},
 	{regexp.MustCompile(`^asynq:\{\w+\}:(processed|failed)$`), false, "a counter per queue"},
 	{regexp.MustCompile(`^asynq:\{\w+\}:(processed|failed):` + day + `$`), true, "a counter per queue and day, for 90 days"},
@@ -134,14 +136,14 @@ func (s *system) keys() (keys []string) {
 	return slices.Compact(keys) // SCAN may tell of a key twice
 }
 
-// forms counts the keys by their form. Two come and go by chance: what a busy
-// worker does, and Asynq's counters of tasks whose worker has died, where it
-// looks for them before our retention.
+// forms counts the keys by their form. Three come and go by chance: what a busy
+// worker does, what one that died told of itself, and Asynq's counters of tasks
+// whose worker has died, where it looks for them before our retention.
 func (s *system) forms() map[string]int {
 	count := map[string]int{}
 	for _, key := range s.keys() {
 		switch f := form(key); {
-		case strings.HasPrefix(f, "asynq:workers:"), strings.Contains(f, ":failed"):
+		case strings.HasPrefix(f, "asynq:workers:"), strings.HasPrefix(f, "lh:{p0}:worker:"), strings.Contains(f, ":failed"):
 		case strings.HasSuffix(f, ":processed:*"):
 			count[f] = 1 // two, after midnight
 		default:
