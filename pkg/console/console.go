@@ -46,7 +46,10 @@ type file struct {
 
 // Handler serves the console; the caller strips the prefix /console. Any path that
 // names no file is a page of the console, whose router reads it.
-func Handler() http.Handler { return load() }
+// Packing takes longer than the rest of an API's start, so the first visit does it.
+func Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { load().ServeHTTP(w, r) })
+}
 
 var load = sync.OnceValue(func() *site {
 	s := &site{files: map[string]*file{}}
