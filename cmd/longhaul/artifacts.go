@@ -50,11 +50,7 @@ func artifactsLsCommand() *cobra.Command {
 
 // artifactsOf connects and lists.
 func artifactsOf(c *cobra.Command, word string) (*connection, execution.ID, *api.Artifacts, error) {
-	to, err := connect(c)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	id, err := to.resolve(c.Context(), word)
+	to, id, err := connectTo(c, word)
 	if err != nil {
 		return nil, "", nil, err
 	}

@@ -59,11 +59,7 @@ One that has ended otherwise meanwhile is no error.`,
 			if f == asTable {
 				return nil
 			}
-			l := listing{each: each(all), whole: all}
-			if len(all) == 1 {
-				l.whole = all[0]
-			}
-			return f.print(c, l)
+			return f.print(c, allOf(all))
 		},
 	}
 	c.Flags().BoolVar(&force, "force", false, "kill it at once, without its grace")

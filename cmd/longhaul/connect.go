@@ -44,6 +44,16 @@ func connect(c *cobra.Command) (*connection, error) {
 	return to, res.Body.Close()
 }
 
+// connectTo connects, and finds the execution that a person means.
+func connectTo(c *cobra.Command, word string) (*connection, execution.ID, error) {
+	to, err := connect(c)
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := to.resolve(c.Context(), word)
+	return to, id, err
+}
+
 // dial is connect without looking.
 func dial(t target) (*connection, error) {
 	c, err := client.New(t.URL, t.Token, client.Options{UserAgent: "longhaul-cli"})

@@ -147,6 +147,9 @@ func pages(ctx context.Context, to *connection, id execution.ID, tail int) iter.
 
 // only drops chunks that are not wanted.
 func (l *logs) only(from time.Time, events iter.Seq2[api.Event, error]) iter.Seq2[api.Event, error] {
+	if from.IsZero() && !l.stderr {
+		return events // nothing to look into each chunk for
+	}
 	return func(yield func(api.Event, error) bool) {
 		for e, err := range events {
 			if err == nil && e.Type == execution.EventLog {

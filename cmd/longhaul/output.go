@@ -23,11 +23,7 @@ printed is longhaul logs; the files that it left, longhaul artifacts.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs,
 		RunE: func(c *cobra.Command, args []string) error {
-			to, err := connect(c)
-			if err != nil {
-				return err
-			}
-			id, err := to.resolve(c.Context(), args[0])
+			to, id, err := connectTo(c, args[0])
 			if err != nil {
 				return err
 			}

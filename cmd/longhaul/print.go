@@ -90,6 +90,15 @@ func each[T any](list []T) []any {
 	return all
 }
 
+// allOf is an answer about what was named: one is said as itself, several as a list.
+func allOf[T any](list []T) listing {
+	l := listing{whole: list, each: each(list)}
+	if len(list) == 1 {
+		l.whole = list[0]
+	}
+	return l
+}
+
 // grid sets rows out in columns. What is wider than the terminal is cut off at
 // the right, where the longest texts are.
 func grid(head []string, rows [][]string, width int) string {

@@ -34,11 +34,7 @@ longhaul run. Variables and files that it had are kept.`,
 			if dash == 1 {
 				r.Args = args[1:]
 			}
-			to, err := connect(c)
-			if err != nil {
-				return err
-			}
-			id, err := to.resolve(c.Context(), args[0])
+			to, id, err := connectTo(c, args[0])
 			if err != nil {
 				return err
 			}

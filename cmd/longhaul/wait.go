@@ -57,11 +57,7 @@ func waitCommand() *cobra.Command {
 			if f == asTable {
 				return first
 			}
-			l := listing{each: each(ended), whole: ended}
-			if len(ended) == 1 {
-				l.whole = ended[0]
-			}
-			if err := f.print(c, l); err != nil {
+			if err := f.print(c, allOf(ended)); err != nil {
 				return err
 			}
 			return first
