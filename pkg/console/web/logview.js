@@ -30,6 +30,7 @@ export class LogView {
     this.wrap = this.quiet = this.gone = false
     this.times = this.stream = ''
     this.began = this.widest = 0
+    this.put = -1 // where we scrolled to ourselves, until the browser tells of it
     this.closed = /** @type {Set<number>} */ (new Set()) // first lines of groups that are closed
     this.marked = /** @type {[number, number]|null} */ (null)
     this.pending = /** @type {[number, number]|null} */ (null) // lines to go to that have not come yet
@@ -73,7 +74,9 @@ export class LogView {
       top = this.list.scrollTop
       this.list.classList.toggle('aside', this.list.scrollLeft > 0) // numbers stay in sight
       const atEnd = this.list.scrollHeight - top - this.list.clientHeight < this.height * 2
-      if (atEnd !== this.follow && up !== atEnd) this.setFollow(atEnd)
+      const ours = top === this.put // told a frame late: the reader may have stopped following since
+      this.put = -1
+      if (!ours && atEnd !== this.follow && up !== atEnd) this.setFollow(atEnd)
     }, { passive: true, signal: stop.signal })
     document.addEventListener('visibilitychange', () => this.schedule(), { signal: stop.signal })
     const resized = new ResizeObserver(() => this.follow && this.toEnd())
@@ -198,7 +201,9 @@ export class LogView {
   }
 
   toEnd() {
+    const from = this.list.scrollTop
     this.list.scrollTop = this.list.scrollHeight
+    if (this.list.scrollTop !== from) this.put = this.list.scrollTop
   }
 
   /** @param {boolean} on */
