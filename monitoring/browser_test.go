@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -13,23 +11,16 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // browser opens a Chromium, or skips loudly, or fails in CI. What the page may
 // not load or run is an error of the test.
 func browser(t *testing.T) context.Context {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil && path == "" {
-			path = p
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("chromium is missing: apt-get install chromium")
-		}
-		t.Skip("SKIPPED, NOT PASSED: chromium is missing (apt-get install chromium)")
+	path, err := rig.Chromium()
+	if err != nil {
+		rig.Missing(t, "CI", err.Error())
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1400, 900))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
@@ -38,7 +29,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(stop)
 	ctx, stop = context.WithTimeout(ctx, 2*patience)
 	t.Cleanup(stop)
-	err := chromedp.Listen(ctx, func(e any) {
+	err = chromedp.Listen(ctx, func(e any) {
 		switch e := e.(type) {
 		case *network.EventRequestWillBeSent:
 			if u := e.Request.URL; !strings.HasPrefix(u, "http://127.0.0.1:") && !strings.HasPrefix(u, "data:") {

@@ -56,7 +56,7 @@ commands:
 func newHouse(t *testing.T, env ...string) *house {
 	t.Helper()
 	if _, err := chromium(); err != nil {
-		missing(t, "LONGHAUL_REQUIRE_CHROMIUM", err.Error())
+		rig.Missing(t, "LONGHAUL_REQUIRE_CHROMIUM", err.Error())
 	}
 	if err := build(); err != nil {
 		t.Fatal(err)

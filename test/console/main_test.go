@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -41,28 +40,13 @@ func TestMain(m *testing.M) {
 // build makes the binaries once, when the first test needs them.
 var build = sync.OnceValue(func() error { return rig.Build(bin, "./cmd/api", "./cmd/worker") })
 
-// missing skips a test loudly where something that it needs is not there, or fails
-// it where required, a variable that CI sets, says that it must be.
-func missing(t testing.TB, required, what string) {
-	t.Helper()
-	if os.Getenv(required) != "" {
-		t.Fatal(what)
-	}
-	t.Skip("SKIPPED, NOT PASSED: " + what)
-}
-
 var closeChromium = func() {}
 
 // chromium is one browser for all tests; each page gets cookies of its own.
 var chromium = sync.OnceValues(func() (context.Context, error) {
-	path := os.Getenv("CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil && path == "" {
-			path = found
-		}
-	}
-	if path == "" {
-		return nil, fmt.Errorf("there is no Chromium: install it (apt-get install chromium) or name it in CHROMIUM")
+	path, err := rig.Chromium()
+	if err != nil {
+		return nil, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Flag("lang", "en-GB"), chromedp.WSURLReadTimeout(time.Minute))
 	if os.Getuid() == 0 {

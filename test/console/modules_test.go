@@ -18,11 +18,11 @@ import (
 func modules(t testing.TB) string {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {
-		missing(t, "LONGHAUL_REQUIRE_CHROMIUM", "npm is missing (apt-get install npm): types and accessibility of the console are not checked")
+		rig.Missing(t, "LONGHAUL_REQUIRE_CHROMIUM", "npm is missing (apt-get install npm): types and accessibility of the console are not checked")
 	}
 	dir, err := install()
 	if err != nil {
-		missing(t, "CI", err.Error())
+		rig.Missing(t, "CI", err.Error())
 	}
 	return dir
 }

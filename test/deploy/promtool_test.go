@@ -7,13 +7,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // promtool runs Prometheus' own checker on files of a folder of its own, or skips.
 func promtool(t *testing.T, files map[string]string, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath("promtool"); err != nil {
-		t.Skip("SKIPPED, NOT PASSED: promtool is missing (apt-get install prometheus), so Prometheus has not seen its rules and config")
+		rig.Missing(t, "LONGHAUL_REQUIRE_PROMTOOL", "promtool is missing (apt-get install prometheus), so Prometheus has not seen its rules and config")
 	}
 	dir := t.TempDir()
 	for name, text := range files {

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 func TestThePythonClientAgainstTheSystem(t *testing.T) {
-	need(t, "LONGHAUL_REQUIRE_PYTHON", "python3")
+	rig.Need(t, "LONGHAUL_REQUIRE_PYTHON", "python3")
 	s := newStage(t)
 	api, err := url.Parse(s.url)
 	if err != nil {

@@ -73,7 +73,7 @@ func TestTheRecipes(t *testing.T) {
 	}
 	for _, r := range recipes {
 		t.Run(r.name, func(t *testing.T) {
-			need(t, r.require, r.needs)
+			rig.Need(t, r.require, r.needs)
 			started, err := c.Start(t.Context(), api.StartRequest{Engine: r.name, Input: json.RawMessage(r.input)}, "")
 			if err != nil {
 				t.Fatal(err)

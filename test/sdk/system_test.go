@@ -75,18 +75,3 @@ func (s *stage) mustHaveCut(streams, rest int64) {
 		s.T.Errorf("only %d other answers were cut", n)
 	}
 }
-
-// need skips loudly where a program is missing, and fails where the variable
-// says that it must be there.
-func need(t *testing.T, require string, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if os.Getenv(require) != "" {
-			t.Fatalf("%s is missing, and %s is set", program, require)
-		}
-		t.Skipf("SKIPPED, NOT PASSED: %s is missing", program)
-	}
-}

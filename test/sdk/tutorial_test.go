@@ -38,10 +38,10 @@ func blocks(t *testing.T, document string) []block {
 // shows of their output must have come, and the files that it shows must be those
 // that are there, or are written.
 func TestTheTutorial(t *testing.T) {
-	need(t, "LONGHAUL_REQUIRE_PYTHON", "python3", "bash", "curl", "make")
+	rig.Need(t, "LONGHAUL_REQUIRE_PYTHON", "python3", "bash", "curl", "make")
 	mine := filepath.Join(rig.Root(), "mine")
 	if _, err := os.Stat(mine); err == nil {
-		t.Skip("SKIPPED, NOT PASSED: there is a folder mine, which the tutorial makes")
+		rig.Missing(t, "CI", "there is a folder mine, which the tutorial makes")
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(mine) })
 	// A home of its own, for what the command line remembers; Go's caches are below the real one.

@@ -20,7 +20,7 @@ import (
 // and compiles it. It gives the client's folder.
 func built(t *testing.T) string {
 	t.Helper()
-	need(t, "LONGHAUL_REQUIRE_NODE", "node", "npm")
+	rig.Need(t, "LONGHAUL_REQUIRE_NODE", "node", "npm")
 	folder := filepath.Join(rig.Root(), "sdk", "typescript")
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".bin", "openapi-typescript")); err != nil {
 		npm(t, folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
@@ -64,12 +64,15 @@ func TestTheTypeScriptClientInNode(t *testing.T) {
 
 func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
 	folder := built(t)
-	need(t, "LONGHAUL_REQUIRE_CHROMIUM", "chromium")
+	chromium, err := rig.Chromium()
+	if err != nil {
+		rig.Missing(t, "LONGHAUL_REQUIRE_CHROMIUM", err.Error())
+	}
 	s := newStage(t)
 	pages := httptest.NewServer(http.FileServer(http.Dir(folder))) // another origin than the API's
 	defer pages.Close()
 
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox) // tests may run as root
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox) // tests may run as root
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), flags...)
 	defer stop()
 	ctx, cancel := chromedp.NewContext(ctx)
