@@ -48,12 +48,17 @@ func TestAWorkerOutOfMemoryIsNoticedAndItsEnginesDieWithIt(t *testing.T) {
 		lacking(t, "limiting another process' memory needs root: %v", err)
 	}
 	limited := time.Now()
-	flood := requeued("-lines", "40000", "-size", "1000")
-	ids := s.startAll(8, flood) // some of them there, and some on the other worker
-	select {
-	case <-done:
-	case <-time.After(60 * time.Second):
-		t.Fatalf("with %d bytes of address space the worker lives on", most)
+	var ids []execution.ID
+	for alive, over := true, time.After(60*time.Second); alive; {
+		// Each goes to the one worker or the other, and its heap has room yet in what is mapped.
+		ids = append(ids, s.startAll(8, requeued("-lines", "40000", "-size", "1000"))...)
+		select {
+		case <-done:
+			alive = false
+		case <-time.After(10 * time.Second):
+		case <-over:
+			t.Fatalf("with %d bytes of address space the worker lives on", most)
+		}
 	}
 	died := time.Now()
 	_, end, _ := strings.Cut(doomed.read(), "\nfatal error: ") // what follows is the trace

@@ -102,5 +102,6 @@ func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
 	if n := strings.Count(said, ": ok"); n < 9 || strings.Contains(said, "FAILED") {
 		t.Errorf("%d went well:\n%s", n, said)
 	}
+	t.Log(said)
 	s.mustHaveCut(20, 5)
 }
