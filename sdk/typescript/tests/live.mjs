@@ -3,7 +3,7 @@
 
 import { chunkOf, ended, ExecutionFailed, Longhaul, Problem } from "../dist/index.js";
 
-const STEPS = 60;
+const STEPS = 100;
 
 function equal(got, want, what = "") {
   const [a, b] = [JSON.stringify(got), JSON.stringify(want)];
