@@ -61,7 +61,7 @@ func startLonghaul(ctx context.Context, s *session, bin string, o startOptions) 
 		return nil, 0, err
 	}
 	catalog := filepath.Join(l.dir, "engines.yaml")
-	text := fmt.Sprintf("commands:\n  probe: {args: any, env: {PATH: %q}}\n  \"true\": {args: any}\n", s.bin+":/usr/bin:/bin")
+	text := fmt.Sprintf("commands:\n  probe: {args: any, env: {PATH: %[1]q}}\n  stamp: {args: any, env: {PATH: %[1]q}}\n  \"true\": {args: any}\n", s.bin+":/usr/bin:/bin")
 	if err := os.WriteFile(catalog, []byte(text+o.catalog), 0o600); err != nil {
 		return nil, 0, err
 	}

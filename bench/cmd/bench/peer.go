@@ -48,7 +48,7 @@ func another(p peers.Peer, res *result) contestant {
 }
 
 func peerStack(s *session, name string, p *peers.Stack, redis *redisServer) *stack {
-	commands := map[string]string{"true": "/bin/true", "probe": s.bin + "/probe"}
+	commands := map[string]string{"true": "/bin/true", "probe": s.bin + "/probe", "stamp": s.bin + "/stamp"}
 	return &stack{
 		name: name, version: p.Version, redis: redis, ready: p.Ready, api: p.API(), workers: p.Workers(),
 		url: p.URL, header: http.Header{}, jobs: "/jobs",

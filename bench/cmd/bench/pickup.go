@@ -35,7 +35,7 @@ func runPickup(ctx context.Context, r *round, c contestant) error {
 			if err := pause(ctx, 40*time.Millisecond+rand.N(60*time.Millisecond)); err != nil {
 				return err
 			}
-			d, err := pickUpOnce(ctx, st, filepath.Join(dir, strconv.Itoa(i)))
+			d, err := pickUpOnce(ctx, st, r.stamp(filepath.Join(dir, strconv.Itoa(i))))
 			if err != nil {
 				return err
 			}
@@ -50,13 +50,14 @@ func runPickup(ctx context.Context, r *round, c contestant) error {
 	})
 }
 
-func pickUpOnce(ctx context.Context, st *stack, file string) (time.Duration, error) {
+func pickUpOnce(ctx context.Context, st *stack, p program) (time.Duration, error) {
+	file := p.args[len(p.args)-1]
 	before, err := st.done(ctx)
 	if err != nil {
 		return 0, err
 	}
 	begin := time.Now()
-	if _, err := st.post(probe("stamp", file)); err != nil {
+	if _, err := st.post(p); err != nil {
 		return 0, err
 	}
 	// Not by asking the system, which would have to answer just when it picks up.

@@ -35,6 +35,7 @@ type machine struct {
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
 	Redis  string `json:"redis"`
+	PickUp string `json:"pick_up,omitempty"` // the program that pickup starts
 }
 
 func newResult() *result {
@@ -63,7 +64,11 @@ func redisVersion() string {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores (%s), %s, %s, Redis %s", m.Cores, m.CPU, m.Kernel, m.Go, m.Redis)
+	text := fmt.Sprintf("%d cores (%s), %s, %s, Redis %s", m.Cores, m.CPU, m.Kernel, m.Go, m.Redis)
+	if m.PickUp != "" {
+		text += "; pickup starts " + m.PickUp
+	}
+	return text
 }
 
 // add takes a round in, and looks again which of all of them were disturbed: the best may be a new one.

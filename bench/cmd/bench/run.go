@@ -125,6 +125,7 @@ func (p *plan) run(ctx context.Context, which []*scenario, kind string) (*result
 	}
 	defer s.close()
 	r := &runner{session: s, rounds: p.rounds, size: fullSize, result: newResult(), brief: p.brief}
+	r.result.Machine.PickUp = s.stamper
 	if err := r.enter(ctx, p); err != nil {
 		return nil, err
 	}

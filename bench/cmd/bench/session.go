@@ -18,10 +18,11 @@ import (
 // session is one run of this program: what was built for it, and where it writes.
 type session struct {
 	dir string    // removed at the end
-	bin string    // api, worker and probe
+	bin string    // api, worker, probe, and stamp where it could be compiled
 	out io.Writer // what people read
 
-	arena []byte // see memory
+	stamper string // the program that pickup starts
+	arena   []byte // see memory
 
 	mu      sync.Mutex // guards what is below
 	serial  int
@@ -42,6 +43,7 @@ func newSession(ctx context.Context, out io.Writer) (*session, error) {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("build the binaries (run this at the top of the repository): %w\n%s", err, text)
 	}
+	s.buildStamp(ctx)
 	return s, nil
 }
 

@@ -69,7 +69,7 @@ func (r *round) startsOneByOne(ctx context.Context, st *stack, name string, n in
 	st.body = func(p program) any { return body(p.args[1]) } // of probe stamp FILE
 	var each []time.Duration
 	for i := range n {
-		d, err := pickUpOnce(ctx, st, filepath.Join(dir, strconv.Itoa(i)))
+		d, err := pickUpOnce(ctx, st, probe("stamp", filepath.Join(dir, strconv.Itoa(i))))
 		if err != nil {
 			return err
 		}
