@@ -134,6 +134,7 @@ func interrupted(t *testing.T, w *worker, id execution.ID, text string) {
 }
 
 func TestAnInterruptedEngineGoesOnWhereItStoppedOnAnotherWorker(t *testing.T) {
+	t.Parallel()
 	files := newShared(t)
 	first := newWorker(t, files.every(0))
 	id := first.submit(steps(100), requeue)
@@ -207,6 +208,7 @@ func TestALostWorkerTakesOneIntervalWithIt(t *testing.T) {
 }
 
 func TestACheckpointLeftOnDiskIsSavedByTheNextWorkerThere(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	store := redistest.Open(t, srv, redisstore.Options{LeaseTicks: 30})
 	files, folder := newShared(t), t.TempDir()
@@ -358,6 +360,7 @@ func TestADamagedCheckpointMeansAnEmptyFolder(t *testing.T) {
 }
 
 func TestARestoreWaitsForAStoreThatIsAway(t *testing.T) {
+	t.Parallel()
 	files := newShared(t)
 	w := newWorker(t, files.every(0))
 	id, ends, drains := w.submit(steps(100), requeue), w.submit(steps(100), requeue), w.submit(steps(100), requeue)

@@ -155,6 +155,7 @@ func TestWhoWaitsTooLongInLineIsToldSo(t *testing.T) {
 }
 
 func TestWhatIsPastItsRetentionIsTakenOut(t *testing.T) {
+	t.Parallel()
 	store, srv := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
 	id := place(t, store, nil)
 	if _, err := store.Cancel(t.Context(), id); err != nil {
@@ -178,6 +179,7 @@ func TestWhatIsPastItsRetentionIsTakenOut(t *testing.T) {
 // A busy deployment ends more in a second than one page of 100 holds, and a
 // bucket takes its time for each.
 func TestRetentionGoesOnWhileThereIsMore(t *testing.T) {
+	t.Parallel()
 	store, _ := redistest.Store(t, redisstore.Options{Retention: time.Millisecond})
 	const rounds, many = 10, 3*100 + 50 // retention is looked at in one of ten
 	for range many {

@@ -13,6 +13,7 @@ import (
 
 // An attempt's folder may have been another's, if that one left it as it was.
 func TestAFolderIsUsedAgainOnlyAsItWasMade(t *testing.T) {
+	t.Parallel()
 	var workdir string
 	w := newWorker(t, func(o *runner.Options) { workdir = o.Workdir })
 	root := rootOf(t, workdir)
