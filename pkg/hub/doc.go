@@ -7,7 +7,8 @@
 //
 // A topic exists for each execution that somebody follows. One goroutine per
 // topic listens to its bell first and reads afterwards, so that nothing can
-// fall between the two. Subscribers hold a cursor and nothing else: no queue,
+// fall between the two. A bell may bring the next events itself (Carrier), which
+// saves the read. Subscribers hold a cursor and nothing else: no queue,
 // no copy, so a slow one costs nobody anything.
 //
 // The hub owns topics, rings and cursors. It owns no connection to Redis

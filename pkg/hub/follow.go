@@ -21,7 +21,7 @@ const (
 // nothing more, then again at each bell. It ends with the topic, or when the
 // end event has been read and nothing can follow.
 func (t *topic) run() {
-	bell, stop := t.hub.bells.Listen(t.id)
+	bell, brought, stop := t.hub.follow(t.id)
 	defer stop()
 	timer := time.NewTimer(t.hub.o.Poll)
 	defer timer.Stop()
@@ -46,22 +46,52 @@ func (t *topic) run() {
 		default:
 			pause = retryMin
 		}
-		timer.Reset(wait)
 		if err != nil { // a bell is no reason to hurry at a source that fails
+			timer.Reset(wait)
 			select {
 			case <-timer.C:
 			case <-t.ctx.Done():
 			}
 			continue
 		}
-		select {
-		case <-bell:
-			t.gather(timer)
-		case <-t.kick:
-		case <-timer.C:
-		case <-t.ctx.Done():
+		for t.hear(bell, brought, timer) {
 		}
 	}
+}
+
+// hear waits for a bell. It is true when that has brought what there is, and
+// false when the source has to be read.
+func (t *topic) hear(bell <-chan struct{}, brought func() []execution.Event, timer *time.Timer) bool {
+	timer.Reset(t.hub.o.Poll)
+	select {
+	case <-bell:
+		t.gather(timer)
+		return t.accept(brought())
+	case <-t.kick:
+	case <-timer.C:
+	case <-t.ctx.Done():
+	}
+	return false
+}
+
+// accept moves events that a bell has brought into the ring, if they follow
+// what is there.
+func (t *topic) accept(events []execution.Event) bool {
+	n := len(events)
+	if n == 0 || events[n-1].Seq != events[0].Seq+execution.Cursor(n-1) {
+		return false
+	}
+	t.mu.Lock()
+	head := t.ring.head
+	t.mu.Unlock()
+	if events[0].Seq > head+1 {
+		return false
+	}
+	more, over := t.deliver(events, head)
+	if more {
+		t.announce()
+	}
+	return !over && !t.isEnded()
 }
 
 // gather lets events come together where a crowd follows: each write to each of
@@ -101,27 +131,41 @@ func (t *topic) read() (more bool, err error) {
 	}
 	events, done, err := t.hub.read(t.ctx, t.id, head, t.hub.o.ReadBytes)
 	defer done()
-	for i := range events {
-		if events[i].Seq <= head {
-			continue
-		}
-		if !t.push(t.hub.frame(t.id, &events[i])) {
-			return false, nil
-		}
-		more = true
-	}
+	more, over := t.deliver(events, head)
 	switch {
+	case over:
+		return false, nil
 	case more:
-		t.brought = time.Now()
-		t.mu.Lock()
-		t.broadcast()
-		t.mu.Unlock()
+		t.announce()
 	case err == nil && !t.begun && head > 0:
 		t.restart()
 		more = true
 	}
 	t.begun = t.begun || err == nil
 	return more, err
+}
+
+// deliver moves events behind head into the ring. more says that there were any,
+// over that nobody wants them any more.
+func (t *topic) deliver(events []execution.Event, head execution.Cursor) (more, over bool) {
+	for i := range events {
+		if events[i].Seq <= head {
+			continue
+		}
+		if !t.push(t.hub.frame(t.id, &events[i])) {
+			return false, true
+		}
+		more = true
+	}
+	return more, false
+}
+
+// announce tells the subscribers that there is more.
+func (t *topic) announce() {
+	t.brought = time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.broadcast()
 }
 
 // restart begins at the beginning: the event that the first subscriber claims

@@ -35,6 +35,13 @@ type Bells interface {
 	Listen(id execution.ID) (ring <-chan struct{}, stop func())
 }
 
+// Carrier is Bells that may bring the events themselves: then no read is needed.
+type Carrier interface {
+	// Follow is Listen; brought gives all events that came since its last call, in
+	// order, or none when some of them have to be read.
+	Follow(id execution.ID) (ring <-chan struct{}, brought func() []execution.Event, stop func())
+}
+
 // Options of a Hub. The zero value of each field means its default, but Encode is needed.
 type Options struct {
 	// Encode makes an event's frame, once per event and replica. The bytes
@@ -84,6 +91,15 @@ func (h *Hub) read(ctx context.Context, id execution.ID, after execution.Cursor,
 	}
 	events, err = h.src.Read(ctx, id, after, maxBytes)
 	return events, func() {}, err
+}
+
+// follow is Follow, be the bells a Carrier or not.
+func (h *Hub) follow(id execution.ID) (ring <-chan struct{}, brought func() []execution.Event, stop func()) {
+	if c, ok := h.bells.(Carrier); ok {
+		return c.Follow(id)
+	}
+	ring, stop = h.bells.Listen(id)
+	return ring, func() []execution.Event { return nil }, stop
 }
 
 // Hub holds the topics of one replica.

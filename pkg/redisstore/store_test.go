@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -644,6 +645,69 @@ func TestBellsRingForEveryChangeAndForCancels(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-ring
+}
+
+func TestBellsBringSmallBatchesAndNothingElse(t *testing.T) {
+	st, _ := redistest.Store(t, redisstore.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	bells := st.NewBells(ctx, nil)
+	done := make(chan error, 1)
+	go func() { done <- bells.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	id := create(t, st, spec())
+	ring, brought, stop := bells.Follow(id)
+	defer stop()
+	<-ring // confirmed
+	if got := brought(); got != nil {
+		t.Errorf("a confirmation brings %v", got)
+	}
+	l := claim(t, st, id)
+	<-ring
+	if got := brought(); got != nil {
+		t.Errorf("a status brings %v", got)
+	}
+	said := func(no uint64, texts ...string) []execution.Event {
+		t.Helper()
+		if err := st.Append(t.Context(), l, batch(no, texts...)); err != nil {
+			t.Fatal(err)
+		}
+		<-ring
+		return brought()
+	}
+	got := said(1, "one \x00 ", "two\n")
+	want, err := st.Read(t.Context(), id, got[0].Seq-1, 1<<20)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("brought %+v, stored %+v, %v", got, want, err)
+	}
+	if got := said(2, strings.Repeat("x", 2000)); got != nil {
+		t.Errorf("a large batch comes with its bell: %d", len(got))
+	}
+	if got := said(3, "three"); len(got) != 1 {
+		t.Errorf("after a large one: %v", got)
+	}
+	// Who does not look for long has to read. One connection brings all in order, so
+	// a bell for another execution says that these were heard.
+	other := create(t, st, spec())
+	heard, stopOther := bells.Listen(other)
+	defer stopOther()
+	<-heard
+	for no := range uint64(100) {
+		if err := st.Append(t.Context(), l, batch(4+no, "more")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim(t, st, other)
+	<-heard
+	if got := brought(); got != nil {
+		t.Errorf("%d events waited", len(got))
+	}
+	if got := said(104, "and one"); len(got) != 1 {
+		<-ring // the token of the hundred
+		if got = brought(); len(got) != 1 {
+			t.Errorf("after a look: %v", got)
+		}
+	}
 }
 
 func TestRedisAwayAndFullAreToldApart(t *testing.T) {

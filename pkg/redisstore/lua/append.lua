@@ -33,5 +33,8 @@ elseif stored > budget then
   redis.call('HSET', rec, 'cut', cut)
   if freed > 0 then stored = redis.call('HINCRBY', rec, 'stored', -freed) end
 end
-redis.call('PUBLISH', 'lh:bell:' .. id, last)
+-- A small batch goes with its bell: whoever follows closely need not ask for it (bells.go).
+local bell = last
+if ARGV[6] == 'b' and #ARGV[7] < 1024 then bell = last .. ' ' .. ARGV[5] .. ' ' .. ARGV[7] end
+redis.call('PUBLISH', 'lh:bell:' .. id, bell)
 return {'ok', int(stored)}
