@@ -1,7 +1,8 @@
-// Package dispatch starts and cancels executions: the record first, then the
-// Asynq task, so that whatever was accepted is in Redis and whatever is in
-// Redis gets its turn. It owns no connection. While there are tickets to hand
-// over it has one goroutine, which ends by itself; Flush waits for it.
+// Package dispatch starts and cancels executions: the record and its Asynq task
+// in one step, or the task after the record where that cannot be, so that
+// whatever was accepted is in Redis and whatever is in Redis gets its turn. It
+// owns no connection. While there are tickets to hand over it has one goroutine,
+// which ends by itself; Flush waits for it.
 package dispatch
 
 import (
@@ -16,7 +17,7 @@ import (
 
 // Records is where executions are kept: redisstore.
 type Records interface {
-	CreateAs(ctx context.Context, id execution.ID, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error)
+	CreateAs(ctx context.Context, id execution.ID, spec *execution.Spec, owner, idempotencyKey string, line execution.Script) (execution.Created, error)
 	NewID(ctx context.Context, owner, idempotencyKey string) (execution.ID, error)
 	Cancel(ctx context.Context, id execution.ID) (execution.Cancellation, error)
 	Kill(ctx context.Context, id execution.ID) (execution.Cancellation, error)
@@ -25,6 +26,8 @@ type Records interface {
 
 // Tasks is the line that workers take from: queue.
 type Tasks interface {
+	// Draft is what Enqueue would do with one ticket, for Records to do at once with the record.
+	Draft(ctx context.Context, t execution.Ticket) (execution.Script, error)
 	// Enqueue may be repeated after an error, when some of them may be there.
 	Enqueue(ctx context.Context, tickets ...execution.Ticket) error
 	Delete(ctx context.Context, t execution.Ticket) error
@@ -73,18 +76,26 @@ type Receipt struct {
 // is in Redis and will run or end with a reason, whatever happens next.
 func (d *Dispatcher) Submit(ctx context.Context, spec execution.Spec, o Options) (Receipt, error) {
 	spec.Traceparent = telemetry.Traceparent(ctx)
-	c, err := d.records.CreateAs(ctx, o.ID, &spec, o.Owner, o.IdempotencyKey)
+	if o.ID == "" {
+		var err error
+		if o.ID, err = d.NewID(ctx, o); err != nil {
+			return Receipt{}, err
+		}
+	}
+	ticket := execution.TicketFor(o.ID, &spec, firstDispatch, time.Duration(spec.DelaySeconds)*time.Second)
+	line, err := d.tasks.Draft(ctx, ticket)
+	if err != nil {
+		return Receipt{}, err
+	}
+	c, err := d.records.CreateAs(ctx, o.ID, &spec, o.Owner, o.IdempotencyKey, line)
 	if err != nil {
 		return Receipt{}, err
 	}
 	telemetry.Note(ctx, telemetry.FieldExecution, string(c.Record.ID))
 	receipt := Receipt{Record: c.Record, Position: c.Position, Replayed: c.Known}
-	if c.Known {
-		return receipt, nil
+	if !c.Known && !c.InLine {
+		d.hand(ticket) // it is accepted, and the answer waits for nothing else
 	}
-	// From here on it is accepted, and the answer waits for nothing else.
-	delay := time.Duration(spec.DelaySeconds) * time.Second
-	d.hand(execution.TicketFor(c.Record.ID, &spec, firstDispatch, delay))
 	return receipt, nil
 }
 

@@ -23,15 +23,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // records numbers what it accepts.
 type records struct {
 	dispatch.Records
-	mu sync.Mutex // guards n
-	n  int
+	mu     sync.Mutex // guards n
+	n      int
+	inLine bool // it writes the tickets too
 }
 
-func (r *records) CreateAs(_ context.Context, _ execution.ID, s *execution.Spec, _, _ string) (execution.Created, error) {
+func (r *records) NewID(context.Context, string, string) (execution.ID, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.n++
-	return execution.Created{Record: &execution.Record{ID: execution.ID(strconv.Itoa(r.n)), Spec: *s}}, nil
+	return execution.ID(strconv.Itoa(r.n)), nil
+}
+
+func (r *records) CreateAs(_ context.Context, id execution.ID, s *execution.Spec, _, _ string, line execution.Script) (execution.Created, error) {
+	return execution.Created{Record: &execution.Record{ID: id, Spec: *s}, InLine: r.inLine && line.Text == "line "+string(id)}, nil
 }
 
 // tasks keeps what it is handed; it refuses, or hangs, as it is told.
@@ -61,6 +66,10 @@ func (l *tasks) Enqueue(_ context.Context, tickets ...execution.Ticket) error {
 		l.got = append(l.got, string(t.ID))
 	}
 	return nil
+}
+
+func (l *tasks) Draft(_ context.Context, t execution.Ticket) (execution.Script, error) {
+	return execution.Script{Text: "line " + string(t.ID)}, nil
 }
 
 func (l *tasks) Delete(context.Context, execution.Ticket) error { return nil }
@@ -96,6 +105,16 @@ func TestTicketsThatGatherGoTogetherAndInOrder(t *testing.T) {
 			t.Errorf("in %d batches", l.batches)
 		}
 	})
+}
+
+func TestATicketWrittenWithItsRecordIsNotHandedOverAgain(t *testing.T) {
+	l := &tasks{}
+	d := dispatch.New(&records{inLine: true}, l, slog.New(slog.DiscardHandler))
+	submit(t, d, 3)
+	d.Flush(t.Context())
+	if l.batches != 0 {
+		t.Errorf("handed over: %v", l.got)
+	}
 }
 
 func TestATicketThatIsRefusedIsTriedAgain(t *testing.T) {

@@ -16,11 +16,19 @@ func TicketFor(id ID, s *Spec, dispatch int, delay time.Duration) Ticket {
 	return Ticket{ID: id, Dispatch: dispatch, Queue: s.Queue, Delay: delay, Timeout: s.Timeout()}
 }
 
+// Script is what one part of the program has another run in Redis, together with a script of its own.
+type Script struct {
+	Text string
+	Keys []string
+	Args []any
+}
+
 // Created is what became of a request to start.
 type Created struct {
 	Record   *Record
 	Position int  // executions before it in its line
 	Known    bool // the idempotency key was there with the same spec: nothing new was made
+	InLine   bool // its ticket was written with the record
 }
 
 // Cancellation is what became of a request to cancel.

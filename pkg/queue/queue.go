@@ -82,6 +82,16 @@ func (q *Queue) Enqueue(ctx context.Context, tickets ...execution.Ticket) error 
 	return nil
 }
 
+// Draft is Enqueue of one ticket as a script, for those who have it run with one of their own: all or nothing.
+// A cluster keeps queues apart from all else, and cannot.
+func (q *Queue) Draft(ctx context.Context, ticket execution.Ticket) (execution.Script, error) {
+	var t tape
+	if err := q.record(context.WithValue(ctx, tapeKey{}, &t), ticket); err != nil {
+		return execution.Script{}, fmt.Errorf("draft the task of %s: %w", ticket.ID, err)
+	}
+	return t.draft(ticket), nil
+}
+
 // record has Asynq say what it would send for a ticket.
 //
 // Asynq's defaults are all wrong for long processes, so each is set here:

@@ -20,7 +20,7 @@ import (
 // for. owner separates the keys of different callers. Errors: QueueFull,
 // IdempotencyUsed, Unavailable, StorageFull.
 func (s *Store) Create(ctx context.Context, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error) {
-	return s.CreateAs(ctx, "", spec, owner, idempotencyKey)
+	return s.CreateAs(ctx, "", spec, owner, idempotencyKey, execution.Script{})
 }
 
 // NewID is an id for CreateAs with this key, for those who must know it before.
@@ -39,8 +39,9 @@ func keyOf(owner, idempotencyKey string) string {
 	return digest(owner + "\x00" + idempotencyKey)
 }
 
-// CreateAs is Create under an id of NewID.
-func (s *Store) CreateAs(ctx context.Context, id execution.ID, spec *execution.Spec, owner, idempotencyKey string) (execution.Created, error) {
+// CreateAs is Create under an id of NewID. What puts a new one in line is written with it where that can be:
+// both or neither.
+func (s *Store) CreateAs(ctx context.Context, id execution.ID, spec *execution.Spec, owner, idempotencyKey string, line execution.Script) (execution.Created, error) {
 	if err := s.ensure(ctx); err != nil {
 		return execution.Created{}, err
 	}
@@ -56,12 +57,15 @@ func (s *Store) CreateAs(ctx context.Context, id execution.ID, spec *execution.S
 		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
 		(s.o.MaxQueue + s.partitions - 1) / s.partitions,
 		spec.WebhookURL, idem, digest(string(compared)), s.o.IdempotencyTTL.Milliseconds(),
-		NewToken(), spec.QueueTimeoutSeconds * 1000,
+		NewToken(), spec.QueueTimeoutSeconds * 1000, len(spec.Labels),
 	}
 	for k, v := range spec.Labels {
 		args = append(args, k+"="+v)
 	}
-	res, err := s.run(ctx, createScript, id, args...)
+	if _, apart := s.rdb.(*redis.ClusterClient); apart {
+		line = execution.Script{} // its keys are on other nodes
+	}
+	res, err := s.runWith(ctx, s.creates.with(line.Text), id, line.Keys, append(args, line.Args...)...)
 	if err != nil {
 		return execution.Created{}, wrap("create execution", err)
 	}
@@ -69,7 +73,7 @@ func (s *Store) CreateAs(ctx context.Context, id execution.ID, spec *execution.S
 	case "new":
 		r := &execution.Record{ID: id, Spec: *spec, Status: execution.Queued, CreatedAt: fromMillis(res[1]), Last: 1}
 		r.EligibleAt = r.CreatedAt.Add(time.Duration(spec.DelaySeconds) * time.Second)
-		return s.created(ctx, execution.Created{Record: r, Position: atoi(res[2])}, s.partitions > 1)
+		return s.created(ctx, execution.Created{Record: r, Position: atoi(res[2]), InLine: line.Text != "" && res[3] == "1"}, s.partitions > 1)
 	case "known":
 		r, err := s.Get(ctx, execution.ID(res[1]))
 		if err != nil {

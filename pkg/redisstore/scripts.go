@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	_ "embed"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -73,7 +74,6 @@ var countsLua string
 var takeLua string
 
 var (
-	createScript     = redis.NewScript(commonLua + createLua)
 	claimScript      = redis.NewScript(commonLua + claimLua)
 	appendScript     = redis.NewScript(commonLua + appendLua)
 	settleScript     = redis.NewScript(commonLua + settleLua)
@@ -94,14 +94,30 @@ var (
 	countsScript     = redis.NewScript(countsLua)
 )
 
+// creates are create.lua with each script that puts in line what it has created: one or two of them.
+type creates struct{ scripts sync.Map } // *redis.Script by the other's text
+
+func (c *creates) with(line string) *redis.Script {
+	if sc, ok := c.scripts.Load(line); ok {
+		return sc.(*redis.Script)
+	}
+	sc, _ := c.scripts.LoadOrStore(line, redis.NewScript(commonLua+"local function line(KEYS, ARGV)\n"+line+"\nend\n"+createLua))
+	return sc.(*redis.Script)
+}
+
 // run calls a script that begins with common.lua and answers with a list of strings.
 func (s *Store) run(ctx context.Context, sc *redis.Script, id execution.ID, args ...any) ([]string, error) {
+	return s.runWith(ctx, sc, id, nil, args...)
+}
+
+// runWith is run with more keys.
+func (s *Store) runWith(ctx context.Context, sc *redis.Script, id execution.ID, keys []string, args ...any) ([]string, error) {
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
 	p := s.prefixOf(id)
 	argv := append([]any{p, string(id)}, args...)
-	res, err := sc.Run(ctx, s.rdb, []string{recordKey(p, id)}, argv...).StringSlice()
+	res, err := sc.Run(ctx, s.rdb, append([]string{recordKey(p, id)}, keys...), argv...).StringSlice()
 	if isFolded(err) {
 		return nil, errFolded
 	}

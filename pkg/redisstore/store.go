@@ -36,6 +36,7 @@ type Store struct {
 	o          Options
 	partitions int
 	codec      codec
+	creates    creates
 	segments   segments
 	rooms      rooms
 	first      sync.Mutex  // one Ready at a time, since it may change partitions

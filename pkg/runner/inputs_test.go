@@ -24,7 +24,7 @@ func (w *worker) bring(st artifact.Store, script string, files ...string) execut
 		s.Files = append(s.Files, f)
 	}
 	if err == nil {
-		_, err = w.store.CreateAs(w.t.Context(), id, s, "", "")
+		_, err = w.store.CreateAs(w.t.Context(), id, s, "", "", execution.Script{})
 	}
 	if err != nil {
 		w.t.Fatal(err)

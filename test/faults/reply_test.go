@@ -17,6 +17,9 @@ import (
 // its file: with its hash, and with its text where Redis did not know it yet.
 func calling(t *testing.T, script string) func([]byte) bool {
 	t.Helper()
+	if script == "create" { // with Asynq's script in it its hash is its own; it alone has a record's key and a task's
+		return containing("}:x:exec_", "asynq:{")
+	}
 	read := func(name string) []byte {
 		text, err := os.ReadFile(filepath.Join(rig.Root(), "pkg", "redisstore", "lua", name+".lua"))
 		if err != nil {
@@ -89,11 +92,6 @@ func TestALostReplyToSettle(t *testing.T) {
 func TestALostReplyToDequeue(t *testing.T) {
 	single(t)
 	lose(t, workers, 1, containing(":pending", ":paused", ":active", ":lease"), found, 40*time.Second)
-}
-
-func TestALostReplyToEnqueue(t *testing.T) {
-	single(t)
-	lose(t, apis, 3, containing("asynq:{default}:t:", "asynq:{default}:pending"), done, 20*time.Second)
 }
 
 func TestALostReplyToCancel(t *testing.T) {

@@ -1,9 +1,11 @@
--- Accepts an execution: record, first event, indexes, idempotency key, or nothing at all.
+-- Accepts an execution: record, first event, indexes, idempotency key, place in line, or nothing at all.
+-- Put after a function line(KEYS, ARGV), which hands it to the workers.   KEYS[2...] for that function
 -- ARGV[3] spec JSON   ARGV[4] queue   ARGV[5] name   ARGV[6] delay ms
 -- ARGV[7] limit on queued executions of this partition, 0 for none
 -- ARGV[8] webhook url or ''   ARGV[9] idempotency key's hash or ''   ARGV[10] hash of the spec   ARGV[11] its TTL ms
--- ARGV[12] nonce of this call   ARGV[13] ms that it may wait in line, 0 = for ever   ARGV[14...] labels as k=v
--- Returns {'new', created, place in the partition's line} | {'known', id} | {'reused'} | {'full', queued}
+-- ARGV[12] nonce of this call   ARGV[13] ms that it may wait in line, 0 = for ever   ARGV[14] how many labels
+-- ARGV[15...] labels as k=v, then what is for line
+-- Returns {'new', created, place in the partition's line, 1 if line did its work} | {'known', id} | {'reused'} | {'full', queued}
 local idem = prefix .. 'idem:' .. ARGV[9]
 if ARGV[9] ~= '' then
   local seen = redis.call('GET', idem)
@@ -19,24 +21,26 @@ if ARGV[9] ~= '' then
 end
 local had = redis.call('HMGET', rec, 'nonce', 'created')
 local function place() return tostring(redis.call('ZRANK', prefix .. 'q:' .. ARGV[4], id) or 0) end
-if had[1] == ARGV[12] then return {'new', had[2], place()} end
+if had[1] == ARGV[12] then return {'new', had[2], place(), '0'} end
 if had[1] then return redis.error_reply('EXISTS an execution with this id exists') end
 local waiting = redis.call('ZCARD', prefix .. 'status:queued')
 if tonumber(ARGV[7]) > 0 and waiting >= tonumber(ARGV[7]) then return {'full', tostring(waiting)} end
 
-local eligible = now + tonumber(ARGV[6])
+local created, eligible = int(now), now + tonumber(ARGV[6])
 redis.call('HSET', rec, 'spec', ARGV[3], 'queue', ARGV[4], 'status', 'queued', 'attempt', '0', 'last', '1',
-  'created', int(now), 'eligible', int(eligible), 'nonce', ARGV[12], 'dispatch', '1')
+  'created', created, 'eligible', int(eligible), 'nonce', ARGV[12], 'dispatch', '1')
 if ARGV[8] ~= '' then redis.call('HSET', rec, 'hook', ARGV[8]) end
 redis.call('ZADD', prefix .. 'q:' .. ARGV[4], int(eligible), id)
-redis.call('ZADD', prefix .. 'status:queued', int(now), id)
-redis.call('ZADD', prefix .. 'name:' .. ARGV[5], int(now), id)
+redis.call('ZADD', prefix .. 'status:queued', created, id)
+redis.call('ZADD', prefix .. 'name:' .. ARGV[5], created, id)
 if tonumber(ARGV[13]) > 0 then redis.call('ZADD', prefix .. 'late', int(eligible + tonumber(ARGV[13])), id) end
-for i = 14, #ARGV do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], int(now), id) end
+local labels = tonumber(ARGV[14])
+for i = 15, 14 + labels do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], created, id) end
 if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
 -- The first event, with no bell: nobody can listen to an id that nobody has been told yet.
 redis.call('XADD', ev, '1-0', 'n', '1', 'enc', 'j', 'data',
-  '{"t":' .. int(now) .. ',"a":0,"type":"status","data":{"status":"queued","queue":"' .. ARGV[4] .. '"}}')
+  '{"t":' .. created .. ',"a":0,"type":"status","data":{"status":"queued","queue":"' .. ARGV[4] .. '"}}')
 -- A hundred thousand may wait. One that is taken soon is shrunk at its end.
 if waiting >= 1000 then shrink() end
-return {'new', int(now), place()}
+local lined = pcall(line, {unpack(KEYS, 2)}, {unpack(ARGV, 15 + labels)}) -- else somebody else must: it is accepted
+return {'new', created, place(), lined and '1' or '0'}
