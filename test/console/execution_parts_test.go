@@ -138,9 +138,10 @@ func TestALineThatIsCutIsTakenUpWithoutAHole(t *testing.T) {
 	p := h.openExecution(id, "")
 	p.wait(`document.querySelectorAll('.log .l').length > 50`)
 	h.api.Kill()
-	p.wait(`/line to the server is cut\. Trying again/.test(document.querySelector('.banner.inset')?.innerText)`)
+	p.wait(`/line to the server is cut\. Trying again|server has not answered for/.test(document.querySelector('.banner')?.innerText)`)
+	p.wait(`[...document.querySelectorAll('.banner')].map(b => /server has not answered for/.test(b.innerText)).join() === 'true'`) // one is enough
 	h.startAPI()
-	p.wait(`!document.querySelector('.banner.inset')`)
+	p.wait(`!document.querySelector('.banner')`)
 	touch(t, dir, "stop")
 	p.wait(`document.querySelector('.end.completed-card')`)
 	p.wait(`[...document.querySelectorAll('.log .l')].at(-1).textContent === 'last'`)

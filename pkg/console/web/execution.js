@@ -1,4 +1,5 @@
 // The page of one execution: where it stands, what it says, and how it ended.
+import { lostSince } from './api.js'
 import { Agents, Machine, Progress } from './execution-board.js'
 import { Files, Preview, Result, useLeft } from './execution-files.js'
 import { LogPanel } from './execution-log.js'
@@ -102,7 +103,7 @@ function LineBanner({ line, failed }) {
     return () => clearTimeout(timer)
   }, [state === 'waiting'])
   if (failed) return html`<div class="banner inset" role="alert">The log cannot be read: ${failed.message}</div>`
-  if (state !== 'waiting' || !late) return null
+  if (state !== 'waiting' || !late || lostSince.value) return null // one banner is enough, and the page's says more
   const left = Math.max(0, Math.ceil(((until ?? 0) - now.value) / 1000))
   return html`<div class="banner inset" role="status"><span class="spinner" aria-hidden="true"></span>
     <span>The line to the server is cut. ${left ? `Trying again in ${left} s.` : 'Trying again…'} The execution runs on; no line of its log is lost.</span></div>`

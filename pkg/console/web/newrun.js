@@ -12,7 +12,7 @@ import { Empty, Failure, Loading, Page, announce, toast } from './ui.js'
 import { toggleWatch } from './watch.js'
 
 /** @typedef {import('./types').Engine} Engine */
-/** @typedef {import('./types').Spec} Spec */
+/** @typedef {import('./types').StartRequest} Spec */
 
 export function NewRun() {
   const from = query('from')

@@ -2,7 +2,7 @@
 import { post } from './api.js'
 
 /** @typedef {import('./types').StartRequest} StartRequest */
-/** @typedef {import('./types').Spec} Spec */
+/** @typedef {import('./types').StartRequest} Spec */
 /** @typedef {import('./types').Engine} Engine */
 /** @typedef {Record<string, any>} Form what stands in the form: StartRequest's fields, labels and args as text */
 
