@@ -68,7 +68,8 @@ func (b *builder) common(key, name string, f *common) *entry {
 	b.settings(key, &f.defaultsFile)
 	d := b.defaults
 	e := &entry{
-		key: key, name: name, description: strings.TrimSpace(f.Description),
+		seen: new(seen),
+		key:  key, name: name, description: strings.TrimSpace(f.Description),
 		env: f.Env, envFromRequest: f.EnvFromRequest, envFromWorker: f.EnvFromWorker, secrets: f.Secrets,
 		timeout:    time.Duration(cmp.Or(f.Timeout, d.Timeout)),
 		maxTimeout: time.Duration(cmp.Or(f.MaxTimeout, d.MaxTimeout)),

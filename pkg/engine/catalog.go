@@ -33,6 +33,7 @@ type entry struct {
 	name        string
 	description string
 
+	seen     *seen    // its program
 	command  []string // argv before the template; for a raw command its name alone
 	template []part
 	anyArgs  bool             // any extra argument is taken

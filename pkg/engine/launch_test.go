@@ -198,3 +198,23 @@ func TestTheWorkerChecksAgainWithItsOwnCatalog(t *testing.T) {
 		t.Errorf("nothing asked for: %v", err)
 	}
 }
+
+func TestAProgramIsWhereItsPathFindsItNow(t *testing.T) {
+	first, second := program(t, "tool"), program(t, "tool")
+	c := parse(t, "commands:\n  tool: {args: any}\n")
+	want := func(path, folder string) {
+		t.Helper()
+		for range 2 {
+			if l := launch(t, c, &execution.Spec{Command: "tool"}, path); l.Path != filepath.Join(folder, "tool") {
+				t.Errorf("PATH=%s finds %s", path, l.Path)
+			}
+		}
+	}
+	want(first+":"+second, first)
+	want(second, second)
+	want(first+":"+second, first)
+	if err := os.Remove(filepath.Join(first, "tool")); err != nil {
+		t.Fatal(err)
+	}
+	want(first+":"+second, second)
+}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 )
 
 // program finds the file to execute.
@@ -33,6 +35,9 @@ func (e *entry) find(key, name, path string) (string, error) {
 		}
 		return name, nil
 	}
+	if file := e.seen.get(name, path); file != "" {
+		return file, nil
+	}
 	candidates := []string{name}
 	if name == "python" {
 		candidates = append(candidates, "python3") // Debian and its images have no plain python
@@ -40,11 +45,39 @@ func (e *entry) find(key, name, path string) (string, error) {
 	for _, candidate := range candidates {
 		for _, dir := range filepath.SplitList(path) {
 			if file := filepath.Join(dir, candidate); filepath.IsAbs(dir) && executable(file) == nil {
+				e.seen.put(name, path, file)
 				return file, nil
 			}
 		}
 	}
 	return "", e.broken("the program "+name+" is not on this worker's PATH: install it, or set PATH under "+e.key+".env in engines.yaml", nil)
+}
+
+// seenFor is how long a program counts as the first of its name on PATH.
+const seenFor = time.Second
+
+// seen is where a program was found a moment ago. To ask each folder of PATH for
+// it at each start would be half of all the files that a short execution asks for.
+type seen struct {
+	mu               sync.Mutex // guards the fields below
+	name, path, file string
+	until            time.Time
+}
+
+// get gives "" where it is to be looked for, also since it has gone.
+func (s *seen) get(name, path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.name != name || s.path != path || time.Now().After(s.until) || executable(s.file) != nil {
+		return ""
+	}
+	return s.file
+}
+
+func (s *seen) put(name, path, file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.name, s.path, s.file, s.until = name, path, file, time.Now().Add(seenFor)
 }
 
 func executable(file string) error {

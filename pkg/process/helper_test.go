@@ -66,6 +66,9 @@ func helperMain() {
 		beCareless()
 	case "status":
 		printStatus()
+	case "calm":
+		process.Calm()
+		beCalm()
 	case "worker":
 		beWorker(os.Getenv("HELPER_ID"))
 	case "no-main":
@@ -91,6 +94,23 @@ func printStatus() {
 	_, _ = os.Stdout.Write(own)
 	pool := process.NewPool(process.PoolConfig{})
 	p, err := pool.Start(context.Background(), command("cat", "/proc/self/status"))
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.Copy(os.Stdout, p.Stdout())
+	<-p.Gone()
+	_ = pool.Close(context.Background())
+}
+
+// beCalm tells its pid, and what slack a worker, its environment and its engines have, in ns; 0 is none.
+func beCalm() {
+	usual, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%d\n%d\n0%s\n", os.Getpid(), usual, os.Getenv("LONGHAUL_SLACK"))
+	pool := process.NewPool(process.PoolConfig{})
+	p, err := pool.Start(context.Background(), command("cat", "/proc/self/timerslack_ns"))
 	if err != nil {
 		panic(err)
 	}

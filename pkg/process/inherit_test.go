@@ -196,6 +196,25 @@ func TestTheEnginesTimersAreAsExactAsTheWorkers(t *testing.T) {
 	r.wait()
 }
 
+// A worker's timers may be late, in the one process that was started; its engines' may not.
+func TestACalmWorkerIsTheSameProcessAndItsEnginesHaveTheUsualTimers(t *testing.T) {
+	t.Parallel()
+	h := startHelper(t, "calm")
+	usual, err := strconv.Atoi(slack(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, own := h.number(), h.number(); pid != h.Process.Pid || own != max(usual, 500_000) {
+		t.Errorf("process %d, as which %d was started, has a slack of %d ns", pid, h.Process.Pid, own)
+	}
+	if left := h.number(); left != 0 {
+		t.Errorf("its environment still holds a slack of %d", left)
+	}
+	if engine := h.number(); engine != usual {
+		t.Errorf("its engine's timers may be %d ns late, not %d", engine, usual)
+	}
+}
+
 // slack is by how many ns the kernel may let a timer of this program be late.
 func slack(t *testing.T) string {
 	ns, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,18 +20,47 @@ import (
 // lazySlack is how much longer. Nothing in a shim waits for that thread.
 const lazySlack = 50 * time.Millisecond
 
-// envSlack tells a shim what its worker's slack is, in ns: its engines have that.
+// workerSlack is that of a worker, where timers matter: half of what Go's own may
+// be late by in a process that sleeps, since epoll counts milliseconds.
+const workerSlack = 500 * time.Microsecond
+
+// envSlack tells a shim what the slack of its engines is to be, in ns, and a
+// worker that was started anew by Calm what it had.
 const envSlack = "LONGHAUL_SLACK"
+
+// slackBefore is what this worker was started with; 0: it still has that.
+var slackBefore int
+
+// Calm starts this program anew, in the same process, with the slack of a
+// worker: the thread that watches begins before anything that a program can say,
+// and was an eighth of what short executions cost a worker. Where that is
+// refused, or there is more slack already, the program goes on as it is.
+func Calm() {
+	if before, again := os.LookupEnv(envSlack); again {
+		slackBefore, _ = strconv.Atoi(before)
+		_ = os.Unsetenv(envSlack)
+		return
+	}
+	exe, err := os.Executable() // not /proc/self/exe, which ps(1) would show
+	if err != nil {
+		return
+	}
+	usual, restore := lazyTimers(workerSlack)
+	defer restore()
+	if usual > 0 && time.Duration(usual) < workerSlack {
+		_ = syscall.Exec(exe, os.Args, append(os.Environ(), envSlack+"="+strconv.Itoa(usual)))
+	}
+}
 
 // lazyTimers makes what this thread starts lazy, until restore. usual is the
 // slack that it had; 0 where the kernel keeps none.
-func lazyTimers() (usual int, restore func()) {
+func lazyTimers(slack time.Duration) (usual int, restore func()) {
 	runtime.LockOSThread()
 	usual, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if err != nil || usual <= 0 {
 		return 0, runtime.UnlockOSThread
 	}
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(lazySlack), 0, 0, 0)
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0)
 	return usual, func() {
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(usual), 0, 0, 0)
 		runtime.UnlockOSThread()

@@ -34,8 +34,11 @@ func newShim(p *Pool) (*shim, error) {
 		return nil, err
 	}
 	defer null.Close()
-	usual, restore := lazyTimers()
+	usual, restore := lazyTimers(lazySlack)
 	defer restore()
+	if slackBefore > 0 {
+		usual = slackBefore
+	}
 	child, err := os.StartProcess(selfExe, []string{shimName}, &os.ProcAttr{
 		// Nothing of the worker's environment: the engine, which runs as the same user, can read the shim's.
 		// One processor is plenty for one thread, and saves the runtime's helpers.
