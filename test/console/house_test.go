@@ -48,7 +48,7 @@ engines:
     cwd: $ROOT/examples/agent
     env: {AGENT_TOKEN_DELAY: "0"}
 commands:
-  sh: {args: any}
+  sh: {args: any, env_from_request: [ONE, TWO]}
   sleep: {args: any}
 `
 

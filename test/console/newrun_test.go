@@ -123,6 +123,31 @@ func TestARunIsRepeatedWithOtherArguments(t *testing.T) {
 	}
 }
 
+func TestARunWithOneOtherVariableKeepsTheRest(t *testing.T) {
+	h := newHouse(t)
+	first := h.run(api.StartRequest{Command: "sh", Args: []string{"-c", `echo "$ONE $TWO"`}, Env: map[string]string{"ONE": "a", "TWO": "b"}})
+	h.await(first, execution.Completed)
+	p := h.open("/console/new?from=" + string(first))
+	p.fill(p.field("TWO"), "c")
+	p.clickText("Run again")
+	id := p.idOf()
+	h.await(id, execution.Completed)
+	if got := h.output(id); got != "a c\n" {
+		t.Errorf("it was run with %q", got)
+	}
+}
+
+func TestRunAgainNeedsNoSecureContext(t *testing.T) {
+	h := newHouse(t)
+	first := h.sh("echo again")
+	h.await(first, execution.Completed)
+	p := h.openExecution(first, "")
+	p.eval(`delete Crypto.prototype.randomUUID`) // as on a page that came over plain HTTP
+	p.clickText("Run again")
+	p.wait(`!location.pathname.endsWith(` + quote(string(first)) + `)`)
+	h.await(p.idOf(), execution.Completed)
+}
+
 func TestARunTakesFilesWithIt(t *testing.T) {
 	h := newHouse(t)
 	p := h.open("/console/new?command=sh")

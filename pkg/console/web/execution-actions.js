@@ -2,6 +2,7 @@
 import { post } from './api.js'
 import { forms, specOf } from './execution-copy.js'
 import { html, useEffect, useRef, useState } from './lib.js'
+import { newKey } from './request.js'
 import { go } from './router.js'
 import { toast } from './ui.js'
 import { WatchButton } from './watch.js'
@@ -34,7 +35,7 @@ export function Actions({ e, refresh }) {
   const again = async () => {
     setBusy(true)
     try {
-      const started = await post(`/execute/rerun/${e.execution_id}`, {}, { headers: { 'Idempotency-Key': crypto.randomUUID() } })
+      const started = await post(`/execute/rerun/${e.execution_id}`, {}, { headers: { 'Idempotency-Key': newKey() } })
       go(`/console/executions/${started.execution_id}`)
     } catch (err) {
       toast(message(err), bad)

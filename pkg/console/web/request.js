@@ -43,7 +43,10 @@ export function changes(request, spec) {
   for (const [name, value] of Object.entries(request)) {
     if (JSON.stringify(value) !== JSON.stringify(/** @type {any} */ (kept)[name])) differ[name] = value
   }
+  // The server takes env as a whole: *** leaves a value as it was.
+  if (differ.env) differ.env = { ...spec.env, ...differ.env }
   if (!request.args && kept.args) differ.args = []
+  if (!request.params && kept.params) differ.params = {}
   if (!request.labels && kept.labels) differ.labels = {}
   return differ
 }
@@ -63,7 +66,7 @@ export function start({ from, body, files, key }) {
   return post(path, form, { headers: { 'Idempotency-Key': key } })
 }
 
-/** A key that nobody has. */
+/** A key that nobody has. Not randomUUID, which a page that came over plain HTTP lacks. */
 export const newKey = () => [...crypto.getRandomValues(new Uint8Array(12))].map(b => b.toString(16).padStart(2, '0')).join('')
 
 /** @param {string} path @param {any} body The same as a line for a shell. */
