@@ -7,11 +7,11 @@ export interface Options {
   url?: string;
   /** None where the server is open, or where the page has a session. */
   token?: string;
-  /** Milliseconds for one request; also how long a plain call is tried again: 30 s. */
+  /** Milliseconds for one request without files; also how long a plain call is tried again: 30 s. */
   timeout?: number;
   /** How long start, wait, stream, run and download go on against a server that is away: 5 minutes. */
   giveUpAfter?: number;
-  /** How long a stream may be without a byte, keep-alives included, until it is taken for dead: 1 minute. */
+  /** How long a stream or a download may be without a byte, keep-alives included, until it is taken for dead: 1 minute. */
   silence?: number;
   fetch?: typeof globalThis.fetch;
 }

@@ -1,7 +1,7 @@
 import { Backoff, sleep } from "./backoff.js";
 import { broken, type Call, Caller, idOf, type Options, pathOf } from "./call.js";
 import { LonghaulError, Problem, Unreachable } from "./errors.js";
-import { events, Lines } from "./stream.js";
+import { events, Lines, Watchdog } from "./stream.js";
 import type { Artifact, Cancelled, CallOptions, Engine, Execution, ExecutionEvent, List, Output, QueueStats, Ref, Started, StartRequest, Worker } from "./types.js";
 
 const LONG_POLL = 60_000; // the most that the server lets wait
@@ -71,7 +71,8 @@ export class Longhaul {
 
   #begin(path: string, body: BodyInit, { idempotencyKey = random(), signal }: StartOptions): Promise<Started> {
     const headers = { "Idempotency-Key": idempotencyKey };
-    return this.#caller.call<Started>(path, { method: "POST", body, headers, signal }, this.#caller.giveUpAfter);
+    const { timeout, giveUpAfter } = this.#caller; // files may take longer than an answer does
+    return this.#caller.call<Started>(path, { method: "POST", body, headers, signal, timeout: typeof body === "string" ? timeout : giveUpAfter }, giveUpAfter);
   }
 
   /** Starts, waits for the end and gives result and files. With check, an end that is not `completed` throws ExecutionFailed. */
@@ -159,12 +160,15 @@ export class Longhaul {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     let have = 0;
     while (have < file.size) {
+      const line = new Watchdog(this.#caller.silence, signal);
       try {
-        const response = await this.#caller.open(path, { accept: "*/*", headers: have ? { Range: `bytes=${have}-` } : {}, signal });
+        line.watch();
+        const response = await this.#caller.open(path, { accept: "*/*", headers: have ? { Range: `bytes=${have}-` } : {}, signal: line.signal });
         if (response.status !== 206) parts.length = have = 0; // a proxy that knows no ranges sends it from the beginning
         const reader = response.body?.getReader();
         for (;;) {
-          const piece = await broken(signal, async () => reader?.read());
+          line.watch();
+          const piece = await broken(line.signal, async () => reader?.read());
           if (!piece?.value) break;
           parts.push(piece.value as Uint8Array<ArrayBuffer>);
           have += piece.value.length;
@@ -173,6 +177,8 @@ export class Longhaul {
         if (have < file.size) throw new Unreachable("the connection was cut in the middle of a file");
       } catch (error) {
         await tries.pause(error, signal);
+      } finally {
+        line.close();
       }
     }
     return new Blob(parts, { type: file.content_type });

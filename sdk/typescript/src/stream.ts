@@ -34,44 +34,21 @@ export async function* events(caller: Caller, id: string, after: number, types: 
   }
 }
 
-/** One connection, with a watchdog against silence. */
-class Line {
-  /** The server said that there is nothing more. */
-  done = false;
-  #caller: Caller;
+/** Ends a request on whose line nothing has come for too long. */
+export class Watchdog {
+  readonly signal: AbortSignal;
+  #silence: number;
   #abort = new AbortController();
-  #signal: AbortSignal;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #parser = new Parser();
 
-  constructor(caller: Caller, signal?: AbortSignal) {
-    this.#caller = caller;
-    this.#signal = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
-  }
-
-  get retry(): number {
-    return this.#parser.retry;
-  }
-
-  async *frames(path: string, after: number, types: string[]): AsyncGenerator<Frame, void, undefined> {
-    this.watch();
-    const query = { after, types: types.length ? types.join(",") : undefined };
-    const response = await this.#caller.open(path, { query, accept: "text/event-stream", signal: this.#signal });
-    this.done = response.status === 204;
-    if (this.done || !response.body) return;
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    for (;;) {
-      this.watch();
-      const { done, value } = await broken(this.#signal, () => reader.read());
-      if (done) return;
-      yield* this.#parser.feed(decoder.decode(value, { stream: true }));
-    }
+  constructor(silence: number, signal?: AbortSignal) {
+    this.#silence = silence;
+    this.signal = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
   }
 
   watch(): void {
     this.rest();
-    this.#timer = setTimeout(() => this.#abort.abort(new Unreachable("the stream is silent: not even keep-alives come")), this.#caller.silence);
+    this.#timer = setTimeout(() => this.#abort.abort(new Unreachable("the line is silent: not even keep-alives come")), this.#silence);
   }
 
   rest(): void {
@@ -81,6 +58,41 @@ class Line {
   close(): void {
     this.rest();
     this.#abort.abort();
+  }
+}
+
+/** One connection of a stream. */
+class Line extends Watchdog {
+  /** The server said that there is nothing more. */
+  done = false;
+  #caller: Caller;
+  #parser = new Parser();
+
+  constructor(caller: Caller, signal?: AbortSignal) {
+    super(caller.silence, signal);
+    this.#caller = caller;
+  }
+
+  get retry(): number {
+    return this.#parser.retry;
+  }
+
+  async *frames(path: string, after: number, types: string[]): AsyncGenerator<Frame, void, undefined> {
+    this.watch();
+    const query = { after, types: types.length ? types.join(",") : undefined };
+    const response = await this.#caller.open(path, { query, accept: "text/event-stream", signal: this.signal });
+    this.done = response.status === 204;
+    if (this.done || !response.body) return;
+    // Such as a proxy's page to log in: its end would be taken for a rotation, again and again.
+    if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new Unreachable("the answer is no event stream: is the url that of Longhaul's API?");
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    for (;;) {
+      this.watch();
+      const { done, value } = await broken(this.signal, () => reader.read());
+      if (done) return;
+      yield* this.#parser.feed(decoder.decode(value, { stream: true }));
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // A server that says what it is told, one connection after the other.
 
 import assert from "node:assert/strict";
+import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
 
@@ -98,6 +99,40 @@ test("a silent line is taken for dead", async () => {
   await assert.rejects(new Longhaul({ url, timeout: 50 }).status(ID), /too long/);
   for (const socket of sockets) socket.destroy();
   server.close();
+});
+
+test("a page that is no stream is not read as one for ever", () =>
+  scripted([answer("<h1>Log in</h1>", "200 OK", "text/html")], (url) => assert.rejects(read(url, { giveUpAfter: 300 }), /no event stream/)));
+
+test("files may take longer than an answer", async () => {
+  const server = http.createServer((request, response) => {
+    setTimeout(() => request.resume(), 300); // a slow line
+    request.on("end", () => response.setHeader("Content-Type", "application/json").end(`{"execution_id":"${ID}"}`));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const client = new Longhaul({ url: `http://127.0.0.1:${server.address().port}`, timeout: 100, giveUpAfter: 5000 });
+  try {
+    assert.equal((await client.start({ engine: "e", files: { large: new Uint8Array(8 << 20) } })).execution_id, ID);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+test("a download from a line that is dead is taken up again", async () => {
+  const whole = answer("0123456789");
+  let asked = 0;
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => (asked++ ? socket.end(whole) : socket.write(whole.slice(0, -4)))); // and no end
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const client = new Longhaul({ url: `http://127.0.0.1:${server.address().port}`, silence: 100 });
+  try {
+    assert.equal(await (await client.download(ID, { path: "a", size: 10 }, { signal: AbortSignal.timeout(5000) })).text(), "0123456789");
+  } finally {
+    server.close();
+  }
 });
 
 test("a start is asked for again under one key", async () => {
