@@ -171,7 +171,7 @@ func (s *Store) foldCall(p string, f *found) call {
 		return asItIs
 	}
 	v := folded{fields: f.record.Val()}
-	r, err := parseRecord(f.id, v.fields)
+	r, err := parseRecord(f.id, fields(v.fields))
 	if err != nil {
 		return asItIs
 	}

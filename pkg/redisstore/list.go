@@ -225,21 +225,25 @@ func (s *Store) listed(id execution.ID, whole *redis.StringCmd) (*execution.Reco
 		return nil, fmt.Errorf("execution %s: %w", id, err)
 	}
 	maps.DeleteFunc(f.fields, func(name, _ string) bool { return !slices.Contains(listFields, name) })
-	return parseRecord(id, f.fields)
+	return parseRecord(id, fields(f.fields))
 }
 
 // parseListed reads the listFields; nil when there are none.
 func parseListed(id execution.ID, values []any) (*execution.Record, error) {
-	f := make(map[string]string, len(listFields))
-	for k, v := range values {
-		if text, ok := v.(string); ok {
-			f[listFields[k]] = text
-		}
-	}
-	if len(f) == 0 {
+	if !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
 		return nil, nil
 	}
-	return parseRecord(id, f)
+	return parseRecord(id, someFields(values))
+}
+
+// someFields are the values of listFields: a list needs no map for each record.
+type someFields []any
+
+func (f someFields) get(name string) (text string) {
+	if i := slices.Index(listFields, name); i >= 0 {
+		text, _ = f[i].(string)
+	}
+	return text
 }
 
 func matches(r *execution.Record, q execution.ListQuery) bool {

@@ -37,31 +37,36 @@ func (s *Store) Get(ctx context.Context, id execution.ID) (*execution.Record, er
 	if len(f) == 0 {
 		return nil, gone(id)
 	}
-	return parseRecord(id, f)
+	return parseRecord(id, fields(f))
 }
 
-func parseRecord(id execution.ID, f map[string]string) (*execution.Record, error) {
+// fields are those of a whole record.
+type fields map[string]string
+
+func (f fields) get(name string) string { return f[name] }
+
+func parseRecord(id execution.ID, f interface{ get(name string) string }) (*execution.Record, error) {
 	r := &execution.Record{
-		ID: id, Status: execution.Status(f["status"]), Worker: f["worker"],
-		CreatedAt: fromMillis(f["created"]), EligibleAt: fromMillis(f["eligible"]),
-		StartedAt: fromMillis(f["started"]), EndedAt: fromMillis(f["ended"]),
-		CancelRequestedAt: fromMillis(f["cancel"]),
+		ID: id, Status: execution.Status(f.get("status")), Worker: f.get("worker"),
+		CreatedAt: fromMillis(f.get("created")), EligibleAt: fromMillis(f.get("eligible")),
+		StartedAt: fromMillis(f.get("started")), EndedAt: fromMillis(f.get("ended")),
+		CancelRequestedAt: fromMillis(f.get("cancel")),
 	}
-	r.Attempt, _ = strconv.Atoi(f["attempt"])
-	r.Dispatch, _ = strconv.Atoi(f["dispatch"])
-	r.LogBytes, _ = strconv.ParseInt(f["bytes"], 10, 64)
-	last, _ := strconv.ParseUint(f["last"], 10, 64)
+	r.Attempt, _ = strconv.Atoi(f.get("attempt"))
+	r.Dispatch, _ = strconv.Atoi(f.get("dispatch"))
+	r.LogBytes, _ = strconv.ParseInt(f.get("bytes"), 10, 64)
+	last, _ := strconv.ParseUint(f.get("last"), 10, 64)
 	r.Last = execution.Cursor(last)
-	if err := json.Unmarshal([]byte(f["spec"]), &r.Spec); err != nil {
+	if err := json.Unmarshal([]byte(f.get("spec")), &r.Spec); err != nil {
 		return nil, fmt.Errorf("record %s holds a spec that cannot be read: %w", id, err)
 	}
-	if v := f["outcome"]; v != "" {
+	if v := f.get("outcome"); v != "" {
 		r.Outcome = &execution.Outcome{}
 		if err := json.Unmarshal([]byte(v), r.Outcome); err != nil {
 			return nil, fmt.Errorf("record %s holds an outcome that cannot be read: %w", id, err)
 		}
 	}
-	if v := f["past"]; v != "" {
+	if v := f.get("past"); v != "" {
 		var past []struct {
 			Started, Ended int64
 			Outcome        execution.Outcome
@@ -73,16 +78,16 @@ func parseRecord(id execution.ID, f map[string]string) (*execution.Record, error
 			r.Past = append(r.Past, execution.PastAttempt{StartedAt: time.UnixMilli(p.Started).UTC(), EndedAt: time.UnixMilli(p.Ended).UTC(), Outcome: p.Outcome})
 		}
 	}
-	if v := f["progress"]; v != "" {
+	if v := f.get("progress"); v != "" {
 		r.Progress = json.RawMessage(v)
 	}
-	if v := f["metrics"]; v != "" {
+	if v := f.get("metrics"); v != "" {
 		r.Metrics = &execution.Metrics{}
 		if err := json.Unmarshal([]byte(v), r.Metrics); err != nil {
 			return nil, fmt.Errorf("record %s holds metrics that cannot be read: %w", id, err)
 		}
 	}
-	if v := f["result"]; v != "" {
+	if v := f.get("result"); v != "" {
 		r.Result = json.RawMessage(v)
 	}
 	return r, nil
