@@ -40,7 +40,7 @@ import (
 // so they live in one slot of a Redis Cluster; that is what allows the scripts
 // to compute key names from the prefix.
 //
-// Channels: lh:bell:<id> (there are new events), lh:cancel (an id to be cancelled),
+// Channels: lh:bell:<id> (there are new events, small ones come along: append.lua), lh:cancel (an id to be cancelled),
 // lh:kill (one to be killed).
 const (
 	keyMeta       = "lh:meta"
