@@ -53,7 +53,7 @@ func newCodec() codec {
 		panic("redisstore: zstd options: " + err.Error())
 	}
 	dense := sync.OnceValue(func() *zstd.Encoder {
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithWindowSize(128<<10), zstd.WithLowerEncoderMem(true))
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithWindowSize(2*packRaw), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic("redisstore: zstd options: " + err.Error())
 		}

@@ -40,8 +40,8 @@ func memoryCommand() *cobra.Command {
 	return c
 }
 
-// packed is how long a log must have kept its size to be taken for packed, which happens some 5 s after its end.
-const packed = 8 * time.Second
+// packed is how long a log must have kept its size to be taken for packed, which happens 5 to 15 s after its end.
+const packed = 20 * time.Second
 
 // memory prints what executions and logs take in Redis, as tables in Markdown.
 // All settings but FOLD_AFTER have their defaults.
