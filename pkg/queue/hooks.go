@@ -119,11 +119,11 @@ func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if !t.turn(ctx) || !t.try(queue) {
 			return redis.Nil // to Asynq, an empty queue
 		}
-		err := next(ctx, cmd)
+		more, err := t.ask(ctx, queue, cmd)
 		switch {
 		case err == nil:
 			t.round = 0
-			t.took(queue)
+			t.took(queue, more)
 		case errors.Is(err, redis.Nil): // until the next wake
 		case redis.HasErrorPrefix(err, "NOSCRIPT"): // which is followed by EVAL at once
 			t.round--
@@ -134,6 +134,18 @@ func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return err
 	}
+}
+
+// ask also asks, in the same round trip, whether the queue holds more: where it
+// does not, the next question would only be in the way of the task's claim. A task
+// that comes later has a wake.
+func (t *taker) ask(ctx context.Context, queue string, cmd redis.Cmder) (more bool, err error) {
+	pipe := t.rdb.Pipeline()
+	_ = pipe.Process(ctx, cmd)
+	left := pipe.LLen(ctx, "asynq:{"+queue+"}:pending")
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	n, lerr := left.Result()
+	return n > 0 || lerr != nil, cmd.Err()
 }
 
 // forward lets the script run when there is something for it. No task of ours is
@@ -307,11 +319,14 @@ func (t *taker) try(queue string) bool {
 	return maybe
 }
 
-// took notes a task, after which there may be another.
-func (t *taker) took(queue string) {
+// took notes a task, and whether there is another. If not, a wake that came
+// meanwhile still counts.
+func (t *taker) took(queue string, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.maybe[queue] = true
+	if more {
+		t.maybe[queue] = true
+	}
 	t.taken = append(t.taken, time.Now())
 }
 

@@ -14,15 +14,14 @@ import (
 // for in the middle of one when a wake comes.
 func TestAWakeMeetsTheBeginningOfARound(t *testing.T) {
 	queues := []string{"low", "default", "critical"}
+	var asked []string
+	rdb := redis.NewClient(&redis.Options{})
+	defer rdb.Close()
+	rdb.AddHook(empty(func(queue string) { asked = append(asked, queue) }))
 	synctest.Test(t, func(t *testing.T) {
-		hook := newTaker(nil, queues, 1, nil)
+		hook := newTaker(rdb, queues, 1, nil)
 		hook.looked = time.Now() // it does not look by itself
-		var asked []string
-		process := hook.ProcessHook(func(_ context.Context, cmd redis.Cmder) error {
-			queue, _ := dequeues(cmd)
-			asked = append(asked, queue)
-			return redis.Nil
-		})
+		process := hook.ProcessHook(nil)
 		rounds := 0
 		over := make(chan struct{})
 		go func() { // as Asynq does
@@ -55,3 +54,17 @@ func TestAWakeMeetsTheBeginningOfARound(t *testing.T) {
 		<-over
 	})
 }
+
+// empty is a Redis whose queues hold nothing, and which tells what it is asked for.
+type empty func(queue string)
+
+func (e empty) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(_ context.Context, cmds []redis.Cmder) error {
+		queue, _ := dequeues(cmds[0])
+		e(queue)
+		cmds[0].SetErr(redis.Nil)
+		return redis.Nil
+	}
+}
+func (e empty) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (e empty) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
