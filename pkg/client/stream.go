@@ -71,6 +71,8 @@ const leastRetry = 100 * time.Millisecond
 var (
 	errDone   = errors.New("the stream is over")
 	errSilent = errors.New("the stream is silent: not even keep-alives come")
+	// Such as a proxy's page to log in: its end would be taken for a rotation, again and again.
+	errNoStream = errors.New("the answer is no event stream: is the URL that of Longhaul's API?")
 )
 
 // follow reads one connection. nil is an end that the server chose.
@@ -90,6 +92,9 @@ func (s *stream) follow(ctx context.Context, yield func(api.Event, error) bool) 
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode == http.StatusNoContent {
 		return errDone
+	}
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		return errNoStream
 	}
 	watchdog := time.AfterFunc(s.c.o.Silence, func() { cancel(errSilent) })
 	defer watchdog.Stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,19 @@ func TestAStreamYieldsWhatTryingOnCannotCure(t *testing.T) {
 	}
 	if count != 1 || n.Load() != 1 {
 		t.Errorf("%d errors of %d tries", count, n.Load())
+	}
+}
+
+func TestAPageThatIsNoStreamIsNotReadAsOneForEver(t *testing.T) {
+	c, _ := serve(t, client.Options{GiveUpAfter: 200 * time.Millisecond}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<h1>Log in</h1>") })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var last error
+	for _, err := range c.Stream(ctx, id, 0) {
+		last = err
+	}
+	if last == nil || ctx.Err() != nil || !strings.Contains(last.Error(), "no event stream") {
+		t.Errorf("error is %v", last)
 	}
 }
 

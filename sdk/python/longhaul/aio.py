@@ -151,6 +151,9 @@ class AsyncClient:
                 try:
                     if response.status == 204:
                         return
+                    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                        # Such as a proxy's page to log in: its end would be taken for a rotation, again and again.
+                        raise Unreachable("the answer is no event stream: is the URL that of Longhaul's API?")
                     while data := await response.read(self._caller.silence):
                         for frame in parser.feed(data):
                             event = _event(frame)

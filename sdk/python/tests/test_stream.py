@@ -89,6 +89,13 @@ class Streams(unittest.TestCase):
             with Scripted(*[answer(b"", "503 x")] * 1000) as server, self.assertRaises(Unavailable):
                 read(server.url, give_up_after=0.05)
 
+    def test_a_page_that_is_no_stream_is_not_read_as_one_for_ever(self):
+        for read in (blocking, looped):
+            with Scripted(*[answer(b"<h1>Log in</h1>", kind="text/html")] * 1000) as server:
+                with self.assertRaises(Unreachable) as caught:
+                    read(server.url, give_up_after=0.05)
+                self.assertIn("no event stream", str(caught.exception))
+
     def test_a_silent_line_is_taken_for_dead(self):
         with Scripted(chunked(frames(1, 2, 3, 4), 9)) as server:
             import socket
