@@ -34,30 +34,44 @@ func unmapProgram() error {
 	if err != nil {
 		return err
 	}
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return err
 	}
 	defer maps.Close()
-	lines := bufio.NewScanner(maps)
-	for lines.Scan() {
-		if from, to, ok := programPages(lines.Text(), exe); ok {
+	var m mapping
+	for lines := bufio.NewScanner(maps); ; {
+		if !lines.Scan() {
+			return lines.Err()
+		}
+		if m.read(lines.Text(), exe) {
 			// Refused, they stay, which is no harm.
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED)
 		}
 	}
-	return lines.Err()
 }
 
-// programPages reads a line of /proc/<pid>/maps: it knows the pages of the
-// program that nothing can have written to, so that its file still holds them.
-func programPages(line, exe string) (from, to uintptr, ok bool) {
-	if !strings.HasSuffix(line, " "+exe) {
-		return 0, 0, false
+// mapping is one of /proc/<pid>/smaps, as far as its lines have been read.
+type mapping struct {
+	from, to uintptr
+	intact   bool // pages of the program, to which nothing has written
+}
+
+// read takes the next line. It is true at the last one that matters of a mapping
+// whose pages the program's file still holds. That they are read-only now says
+// too little: a loader writes to some pages first (-buildmode=pie, cgo), a
+// debugger to others, and what was written to is anonymous.
+func (m *mapping) read(line, exe string) bool {
+	switch field, value, _ := strings.Cut(line, ":"); field {
+	case "Anonymous", "Swap": // in this order, proc_pid_smaps(5)
+		m.intact = m.intact && strings.TrimSpace(value) == "0 kB"
+		return m.intact && field == "Swap"
 	}
+	var next mapping
 	var rights string
-	if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &rights); n != 3 {
-		return 0, 0, false
+	if n, _ := fmt.Sscanf(line, "%x-%x %s", &next.from, &next.to, &rights); n == 3 {
+		next.intact = strings.HasSuffix(line, " "+exe) && rights[0] == 'r' && !strings.Contains(rights, "w")
+		*m = next
 	}
-	return from, to, rights[0] == 'r' && !strings.Contains(rights, "w")
+	return false
 }

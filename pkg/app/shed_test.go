@@ -7,22 +7,26 @@ import (
 	"testing"
 )
 
-func TestOnlyPagesThatNothingCanHaveWrittenToAreTakenOut(t *testing.T) {
-	for line, want := range map[string]bool{
-		"00400000-00cdf000 r-xp 00000000 fe:00 123    /opt/longhaul/api":           true,
-		"00cdf000-0166e000 r--p 008df000 fe:00 123    /opt/longhaul/api":           true,
-		"0166e000-01825000 rw-p 0126e000 fe:00 123    /opt/longhaul/api":           false,
-		"00cdf000-0166e000 ---p 008df000 fe:00 123    /opt/longhaul/api":           false,
-		"7fd4ad700000-7fd4ada00000 r--p 00000000 00:00 0 ":                         false,
-		"00cdf000-0166e000 r--p 008df000 fe:00 9      /opt/longhaul/other/api":     false,
-		"00cdf000-0166e000 r--p 008df000 fe:00 9      /opt/longhaul/api (deleted)": false,
+func TestOnlyPagesThatNothingHasWrittenToAreTakenOut(t *testing.T) {
+	const clean = "Anonymous:             0 kB\nSwap:                  0 kB"
+	for text, want := range map[string]bool{
+		"00400000-00cdf000 r-xp 00000000 fe:00 123    /opt/longhaul/api\n" + clean:                                                 true,
+		"00cdf000-0166e000 r--p 008df000 fe:00 123    /opt/longhaul/api\n" + clean:                                                 true,
+		"00cdf000-0166e000 r--p 008df000 fe:00 123    /opt/longhaul/api\nAnonymous:             8 kB\nSwap:                  0 kB": false, // relocated, then made read-only
+		"00cdf000-0166e000 r--p 008df000 fe:00 123    /opt/longhaul/api\nAnonymous:             0 kB\nSwap:                  4 kB": false,
+		"00cdf000-0166e000 r--p 008df000 fe:00 123    /opt/longhaul/api\nRss: 4 kB":                                                false,
+		"0166e000-01825000 rw-p 0126e000 fe:00 123    /opt/longhaul/api\n" + clean:                                                 false,
+		"00cdf000-0166e000 ---p 008df000 fe:00 123    /opt/longhaul/api\n" + clean:                                                 false,
+		"7fd4ad700000-7fd4ada00000 r--p 00000000 00:00 0 \n" + clean:                                                               false,
+		"00cdf000-0166e000 r--p 008df000 fe:00 9      /opt/longhaul/other/api\n" + clean:                                           false,
+		"00cdf000-0166e000 r--p 008df000 fe:00 9      /opt/longhaul/api (deleted)\n" + clean:                                       false,
 	} {
-		from, to, ok := programPages(line, "/opt/longhaul/api")
-		if ok != want {
-			t.Errorf("%s: %v", line, ok)
+		m, got := mapping{}, false
+		for line := range strings.Lines(text) {
+			got = m.read(strings.TrimSuffix(line, "\n"), "/opt/longhaul/api") || got
 		}
-		if ok && from >= to {
-			t.Errorf("%s: from %x to %x", line, from, to)
+		if got != want || m.from >= m.to {
+			t.Errorf("%s: %v, %x to %x", text, got, m.from, m.to)
 		}
 	}
 }
