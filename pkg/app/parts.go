@@ -94,7 +94,7 @@ func foldAfter(d time.Duration) time.Duration {
 	return d
 }
 
-// internalArea is where logs' segments and checkpoints are: no id looks like it.
+// internalArea is where logs' segments, checkpoints and files of requests are: no id looks like it.
 const internalArea = ".internal"
 
 func openFiles(cfg *config.Config, area string) (artifact.Store, error) {

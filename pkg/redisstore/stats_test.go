@@ -103,3 +103,16 @@ func TestThroughputIsOfWhatHasRunAndEnded(t *testing.T) {
 		t.Errorf("%+v, %v: ten in less than a minute are ten a minute", stats, err)
 	}
 }
+
+func TestThroughputSurvivesAShorterRetention(t *testing.T) {
+	before, server := redistest.Store(t, redisstore.Options{Retention: 48 * time.Hour})
+	id := create(t, before, spec())
+	if _, err := before.Settle(t.Context(), claim(t, before, id), completed()); err != nil {
+		t.Fatal(err)
+	}
+	now := redistest.Open(t, server, redisstore.Options{Retention: time.Hour})
+	stats, err := now.StatsByQueue(t.Context())
+	if err != nil || stats.Lines["default"].PerMinute != 0 {
+		t.Errorf("%+v, %v: one that expires in two days did not end lately, where all expire after an hour", stats, err)
+	}
+}

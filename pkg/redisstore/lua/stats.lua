@@ -15,11 +15,13 @@ end
 -- What has run and ended lately: all of it counted, and of which queue, by the newest 200.
 local ended, sampled, lately, span = {}, 0, 0, 0
 if ARGV[2] == '1' then
-  local done, from = prefix .. 'done', string.format('%.0f', now + tonumber(ARGV[3]) - tonumber(ARGV[4]))
-  local first = redis.call('ZRANGEBYSCORE', done, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  -- By when they expire. What ended long ago under a longer retention is beyond that.
+  local done, to = prefix .. 'done', string.format('%.0f', now + tonumber(ARGV[3]))
+  local from = string.format('%.0f', tonumber(to) - tonumber(ARGV[4]))
+  local first = redis.call('ZRANGEBYSCORE', done, from, to, 'WITHSCORES', 'LIMIT', 0, 1)[2]
   if first then
-    span, lately = now + tonumber(ARGV[3]) - tonumber(first), redis.call('ZCOUNT', done, from, '+inf')
-    for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', done, '+inf', from, 'LIMIT', 0, 200)) do
+    span, lately = tonumber(to) - tonumber(first), redis.call('ZCOUNT', done, from, to)
+    for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', done, to, from, 'LIMIT', 0, 200)) do
       local r = redis.pcall('HMGET', prefix .. 'x:' .. id, 'queue', 'started')
       sampled = sampled + 1
       if r[1] and r[2] then ended[r[1]] = (ended[r[1]] or 0) + 1 end
