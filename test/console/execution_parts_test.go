@@ -37,6 +37,22 @@ json.dump({"themes": 12, "ok": True}, open(os.environ["EXECUTION_RESULT_FILE"], 
 tell(type="progress", percent=100, message="done")
 `
 
+func TestADeepResultIsShownLevelByLevel(t *testing.T) {
+	h := newHouse(t)
+	id := h.python(`import os; print("here"); open(os.environ["EXECUTION_RESULT_FILE"], "w").write('{"a":' * 5000 + "1" + "}" * 5000)`)
+	h.await(id, execution.Completed)
+	p := h.openExecution(id, "")
+	p.wait(`document.querySelector('[aria-label=Result] details[open]')`)
+	p.lines(1)
+	count := `document.querySelectorAll('[aria-label=Result] details').length`
+	if n := eval[int](p, count); n > 10 {
+		t.Errorf("%d levels are built at once", n)
+	}
+	before := p.eval(count)
+	p.eval(`document.querySelector('[aria-label=Result] details:not([open]) summary').click()`)
+	p.wait(count + ` > ` + before)
+}
+
 func TestWhatAProgramTellsOfItselfIsShown(t *testing.T) {
 	h := newHouse(t)
 	dir := t.TempDir()

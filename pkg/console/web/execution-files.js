@@ -13,6 +13,7 @@ const Table = lazy(() => import('./preview.js').then(m => m.Table))
 const Tree = lazy(() => import('./preview.js').then(m => m.Tree))
 
 const most = 512 << 10 // bytes of a text that are shown
+const openLevels = 4 // of JSON, at first
 
 /**
  * Result and artifacts, read when the execution has ended.
@@ -35,7 +36,7 @@ export function useLeft(id, ended) {
 
 /** @param {{result: any}} props */
 export const Result = ({ result }) => result == null ? null : html`
-  <section class="card side-card" aria-label="Result"><h2>Result</h2><${Tree} value=${result} open=${true} /></section>`
+  <section class="card side-card" aria-label="Result"><h2>Result</h2><${Tree} value=${result} levels=${openLevels} /></section>`
 
 /** @param {{artifacts: Artifact[]}} props */
 export function Files({ artifacts }) {
@@ -103,7 +104,7 @@ function shape(text, kind, file, artifacts) {
   if (kind === 'text/csv' || /\.[ct]sv$/.test(name)) return html`<${Table} text=${text} separator=${name.endsWith('.tsv') ? '\t' : ','} />`
   if (/json$/.test(kind)) {
     try {
-      return html`<${Tree} value=${JSON.parse(text)} open=${true} />`
+      return html`<${Tree} value=${JSON.parse(text)} levels=${openLevels} />`
     } catch {} // cut off, or no JSON after all
   }
   return html`<pre>${text}</pre>`

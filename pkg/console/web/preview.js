@@ -1,12 +1,17 @@
 // Files made readable: JSON as a tree, CSV as a table, Markdown as text. All of it
 // is made of elements and text; nothing of a file is ever taken for HTML.
-import { html } from './lib.js'
+import { html, useState } from './lib.js'
 
 const manyRows = 1000
 const manyItems = 200
 
-/** A JSON value that opens and closes. @param {{value: any, name?: string, open?: boolean}} props */
-export function Tree({ value, name, open }) {
+/**
+ * A JSON value that opens and closes. What is closed is not built: a value may be
+ * large, or deeper than a page can be.
+ * @param {{value: any, name?: string, levels?: number}} props levels: so many are open at first
+ */
+export function Tree({ value, name, levels = 0 }) {
+  const [open, show] = useState(levels > 0)
   const label = name === undefined ? '' : html`<span class="json-key">${name}</span>: `
   if (value === null || typeof value !== 'object') {
     return html`<div class="json-leaf">${label}<span class="json-${value === null ? 'null' : typeof value}">${JSON.stringify(value)}</span></div>`
@@ -16,9 +21,9 @@ export function Tree({ value, name, open }) {
   if (!entries.length) return html`<div class="json-leaf">${label}${list ? '[]' : '{}'}</div>`
   const size = list ? `[${entries.length}]` : `{${entries.length}}`
   return html`
-    <details class="json" open=${open}><summary>${label}<span class="dim">${size}</span></summary>
-      ${entries.slice(0, manyItems).map(([k, v]) => html`<${Tree} key=${k} name=${k} value=${v} open=${entries.length < 20 && open} />`)}
-      ${entries.length > manyItems && html`<p class="dim">… and ${entries.length - manyItems} more</p>`}
+    <details class="json" open=${open} onToggle=${(/** @type {any} */ e) => show(e.currentTarget.open)}><summary>${label}<span class="dim">${size}</span></summary>
+      ${open && entries.slice(0, manyItems).map(([k, v]) => html`<${Tree} key=${k} name=${k} value=${v} levels=${entries.length < 20 ? levels - 1 : 0} />`)}
+      ${open && entries.length > manyItems && html`<p class="dim">… and ${entries.length - manyItems} more</p>`}
     </details>`
 }
 
