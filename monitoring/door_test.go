@@ -112,7 +112,7 @@ func TestOnlyAnOperatorsTokenLogsIn(t *testing.T) {
 	if res.StatusCode != http.StatusUnauthorized || len(res.Cookies()) != 0 || !strings.Contains(read(t, res), "none of OPERATOR_TOKENS") {
 		t.Errorf("%s %v", res.Status, res.Header)
 	}
-	c := d.logIn(operator, "X-Forwarded-Proto", "https").Cookies()[0]
+	c := d.logIn(operator, "X-Forwarded-Proto", "https, http").Cookies()[0]
 	if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/monitoring" || c.MaxAge != 8*3600 {
 		t.Errorf("%+v", c)
 	}

@@ -46,9 +46,10 @@ func (d *dashboard) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 func setSession(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
+	proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // each proxy on the way adds its own
 	http.SetCookie(w, &http.Cookie{
 		Name: sessionCookie, Value: value, Path: root, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+		Secure: r.TLS != nil || strings.EqualFold(strings.TrimSpace(proto), "https"),
 	})
 }
 
