@@ -59,6 +59,9 @@ export const get = (path, options) => call('GET', path, options)
 /** @type {<T>(path: string, body?: any, options?: {signal?: AbortSignal, headers?: Record<string, string>}) => Promise<T>} */
 export const post = (path, body, options) => call('POST', path, { body, ...options })
 
+/** An Idempotency-Key that nobody has. Not randomUUID, which a page that came over plain HTTP lacks. */
+export const newKey = () => [...crypto.getRandomValues(new Uint8Array(12))].map(b => b.toString(16).padStart(2, '0')).join('')
+
 /**
  * fetch that knows whether the server is there and whether the session lasts.
  * @param {string} path

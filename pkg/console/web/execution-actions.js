@@ -1,8 +1,7 @@
 // What one can do with an execution: watch, stop, run it again, take it elsewhere.
-import { post } from './api.js'
+import { newKey, post } from './api.js'
 import { forms, specOf } from './execution-copy.js'
 import { html, useEffect, useRef, useState } from './lib.js'
-import { newKey } from './request.js'
 import { go } from './router.js'
 import { toast } from './ui.js'
 import { WatchButton } from './watch.js'

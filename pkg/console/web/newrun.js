@@ -1,11 +1,11 @@
 // The page that starts an execution: a form made from the catalog, or from an
 // execution that ran before (?from=).
-import { Problem, get } from './api.js'
+import { Problem, get, newKey } from './api.js'
 import { bytes, count } from './format.js'
 import { html, useEffect, useMemo, useRef, useState } from './lib.js'
 import { Options } from './newoptions.js'
 import { usePoll } from './poll.js'
-import { asCurl, changes, formOf, newKey, requestOf, start } from './request.js'
+import { asCurl, changes, formOf, requestOf, start } from './request.js'
 import { go, query, setQuery } from './router.js'
 import { Field, Json, Lines, SchemaForm, defaultsOf } from './schemaform.js'
 import { Empty, Failure, Loading, Page, announce, toast } from './ui.js'

@@ -66,9 +66,6 @@ export function start({ from, body, files, key }) {
   return post(path, form, { headers: { 'Idempotency-Key': key } })
 }
 
-/** A key that nobody has. Not randomUUID, which a page that came over plain HTTP lacks. */
-export const newKey = () => [...crypto.getRandomValues(new Uint8Array(12))].map(b => b.toString(16).padStart(2, '0')).join('')
-
 /** @param {string} path @param {any} body The same as a line for a shell. */
 export const asCurl = (path, body) => [
   `curl ${location.origin}${path}`, '-H "Authorization: Bearer $LONGHAUL_TOKEN"', "-H 'Content-Type: application/json'",
