@@ -124,3 +124,18 @@ func TestACancelIsHeardWhileFilesAreFetched(t *testing.T) {
 	w.Cancel(id, false)
 	check(t, end(), execution.Cancelled, execution.ReasonCancelled, "")
 }
+
+func TestADrainWhileFilesAreFetchedPutsTheExecutionBackInLine(t *testing.T) {
+	st := newShared(t)
+	w := newWorker(t, withInputs(st))
+	id := w.bring(st, `echo ran`, "a", "123") // on_interrupt is fail: that is for engines that have started
+	asked := make(chan struct{}, 100)
+	st.set(func() { st.open = func() error { asked <- struct{}{}; return errors.New("away") } })
+	end := w.start(id)
+	<-asked
+	w.Drain()
+	r := end()
+	if r.Status != execution.Queued || len(r.Past) != 1 || r.Past[0].Outcome.Reason != execution.ReasonInterrupted {
+		t.Errorf("%s, %+v, %+v: no engine was started, so the next worker may", r.Status, r.Outcome, r.Past)
+	}
+}

@@ -39,13 +39,14 @@ func (a *attempt) notStarted(ctx context.Context, err error) redisstore.Settleme
 		o.Reason = execution.ReasonUnknown
 	}
 	s := redisstore.Settlement{}
+	// Back in line whatever on_interrupt says, since no engine was started.
+	again := a.lease.Attempt < a.spec.MaxAttempts+moreTries
 	if end := (stopped{}); errors.As(err, &end) {
-		s.Requeue = a.stoppedBy(end.why, &o)
+		s.Requeue = a.stoppedBy(end.why, &o) || end.why == causeInterrupt && again
 	}
 	a.log.WarnContext(ctx, "engine not started", "error", err)
-	if _, ok := errors.AsType[*diskError](err); ok && a.lease.Attempt < a.spec.MaxAttempts+moreTries {
-		// Back in line whatever on_interrupt says, since no engine was started: to
-		// another worker, or to this one when it has room.
+	if _, ok := errors.AsType[*diskError](err); ok && again {
+		// To another worker, or to this one when it has room.
 		s.Requeue, s.Backoff = true, backoff(a.lease.Attempt)
 		_ = a.r.room.look() // only for what Full says
 	}

@@ -109,6 +109,7 @@ type diskError struct{ err error }
 func (e *diskError) Error() string { return e.err.Error() }
 func (e *diskError) Unwrap() error { return e.err }
 
-// moreTries bounds how often an execution meets disks without room, beyond its
-// max_attempts: with the backoff, over five minutes.
+// moreTries bounds how often an execution meets disks without room, which with
+// the backoff is over five minutes, or workers that stop before its engine has
+// started, beyond its max_attempts.
 const moreTries = 10
