@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,6 +146,33 @@ func TestARunIsTakenElsewhere(t *testing.T) {
 	p.wait(fmt.Sprintf(`location.pathname.startsWith('/console/executions/exec_') && !location.pathname.endsWith(%q)`, string(id)))
 	p.wait(`document.querySelector('.end')`)
 	p.wait(fmt.Sprintf(`document.querySelector('.x-facts').innerText.includes('rerun of %s')`, id))
+}
+
+// What a line of text cannot carry is said in it, and a name cannot get out of the comment.
+func TestWhatIsTakenElsewhereSaysWhatItLacks(t *testing.T) {
+	p := newHouse(t).open("/console")
+	for _, text := range eval[[]string](p, `import(document.querySelector('script[type=module]').src.replace('app.js', 'execution-copy.js')).then(({ forms }) =>
+		forms.map(([, form]) => form({ command: 'sh', env: { A: '***' }, files: [{ path: 'a\n; b' }] }, 'http://x')))`) {
+		lines := strings.Split(text, "\n")
+		comment, _, _ := strings.Cut(lines[0], " ")
+		if len(lines) < 3 || comment != "#" && comment != "//" || lines[0] != comment+` Without its input files: "a\n; b"` || lines[1] != comment+" Put in what *** stands for" {
+			t.Errorf("it begins with\n%s", text)
+		}
+		if strings.Contains(text, `"files"`) {
+			t.Errorf("the files are in\n%s", text)
+		}
+	}
+}
+
+// A file may be anything; nobody's page may hang on it.
+func TestAFileOfNothingButSignsIsShown(t *testing.T) {
+	p := newHouse(t).open("/console")
+	got := eval[[]string](p, `import(document.querySelector('script[type=module]').src.replace('app.js', 'preview.js')).then(({ Markdown }) =>
+		['['.repeat(1 << 19), ' _a'.repeat(1 << 17), '>'.repeat(1 << 14), '# ' + ' '.repeat(1 << 19) + 'x', '- '.repeat(1 << 14) + 'a']
+			.map(text => Markdown({ text, link: () => undefined }).type))`)
+	if want := []string{"div", "div", "div", "div", "div"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
 }
 
 func TestALineThatIsCutIsTakenUpWithoutAHole(t *testing.T) {

@@ -8,11 +8,11 @@ import { quote } from './format.js'
 /** @param {string} id @returns {Promise<Spec>} */
 export const specOf = async id => clean(await get(`/execute/spec/${id}`))
 
-// clean leaves out what says nothing, and files, which a line of text cannot carry.
+// clean leaves out what says nothing.
 /** @param {Spec} spec */
 function clean(spec) {
   const empty = (/** @type {any} */ v) => v == null || v === '' || v === 0 || (typeof v === 'object' && !Object.keys(v).length)
-  return Object.fromEntries(Object.entries(spec).filter(([k, v]) => !empty(v) && k !== 'files'))
+  return Object.fromEntries(Object.entries(spec).filter(([, v]) => !empty(v)))
 }
 
 const json = (/** @type {any} */ v, indent = 0) => JSON.stringify(v, null, indent)
@@ -76,5 +76,16 @@ function pythonic(v, pad = '') {
   return flat.length < 80 ? flat : `${open}\n${items.map(i => deeper + i + ',\n').join('')}${pad}${close}`
 }
 
+/**
+ * Says above a form what it lacks: files, which a line of text cannot carry, and values that nobody is shown.
+ * @param {(spec: Spec, origin: string) => string} form @param {string} sign of a comment
+ * @returns {(spec: Spec, origin: string) => string}
+ */
+const told = (form, sign = '#') => ({ files, ...spec }, origin) => [
+  files && `${sign} Without its input files: ${files.map((/** @type {any} */ f) => json(f.path)).join(', ')}\n`,
+  json(spec.env ?? 0).includes('"***"') && `${sign} Put in what *** stands for\n`,
+  form(spec, origin)
+].filter(Boolean).join('')
+
 /** What the menu offers. @type {[string, (spec: Spec, origin: string) => string][]} */
-export const forms = [['curl', curl], ['CLI', cli], ['TypeScript', typescript], ['Python', python]]
+export const forms = [['curl', told(curl)], ['CLI', told(cli)], ['TypeScript', told(typescript, '//')], ['Python', told(python)]]

@@ -65,10 +65,13 @@ export function Markdown({ text, link }) {
   return html`<div class="markdown">${blocks(text.replaceAll('\r\n', '\n').split('\n'), link)}</div>`
 }
 
+const deepest = 20 // quotes and lists in each other; what is deeper stays as it is
+
 const item = /^(\s*)([-*+]|\d+[.)])\s+(.*)$/
 
-/** @param {string[]} lines @param {any} link @returns {any[]} */
-function blocks(lines, link) {
+/** @param {string[]} lines @param {any} link @param {number} [depth] @returns {any[]} */
+function blocks(lines, link, depth = 0) {
+  if (depth > deepest) return [lines.join('\n')]
   const out = []
   for (let i = 0; i < lines.length; ) {
     const line = lines[i]
@@ -77,11 +80,11 @@ function blocks(lines, link) {
       while (i < lines.length && fits(lines[i])) i++
       return lines.slice(from, i)
     }
-    const heading = line.match(/^(#{1,6})\s+(.*?)\s*#*$/)
+    const heading = line.match(/^(#{1,6})\s+(.*)$/)
     const fence = line.match(/^\s*(```+|~~~+)/)
     if (!line.trim()) i++
     else if (heading) {
-      out.push(html`<${'h' + Math.min(6, heading[1].length + 2)}>${inline(heading[2], link)}<//>`)
+      out.push(html`<${'h' + Math.min(6, heading[1].length + 2)}>${inline(heading[2].trimEnd().replace(/ #+$/, ''), link)}<//>`)
       i++
     } else if (fence) {
       i++
@@ -91,16 +94,16 @@ function blocks(lines, link) {
     } else if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) {
       out.push(html`<hr />`)
       i++
-    } else if (line.startsWith('>')) out.push(html`<blockquote>${blocks(take(l => l.startsWith('>')).map(l => l.replace(/^> ?/, '')), link)}</blockquote>`)
-    else if (item.test(line)) out.push(list(take(l => item.test(l) || /^\s+\S/.test(l)), link))
+    } else if (line.startsWith('>')) out.push(html`<blockquote>${blocks(take(l => l.startsWith('>')).map(l => l.replace(/^> ?/, '')), link, depth + 1)}</blockquote>`)
+    else if (item.test(line)) out.push(list(take(l => item.test(l) || /^\s+\S/.test(l)), link, depth))
     else if (line.includes('|') && /^[\s|:-]+$/.test(lines[i + 1] ?? '') && lines[i + 1].includes('-')) out.push(grid(take(l => l.includes('|')), link))
     else out.push(html`<p>${inline([lines[i++], ...take(l => l.trim() && !/^(#{1,6}\s|>|\s*(```|~~~))/.test(l) && !item.test(l))].join('\n'), link)}</p>`)
   }
   return out
 }
 
-/** @param {string[]} lines @param {any} link @returns {any} */
-function list(lines, link) {
+/** @param {string[]} lines @param {any} link @param {number} depth @returns {any} */
+function list(lines, link, depth) {
   const [, indent, sign] = /** @type {RegExpMatchArray} */ (lines[0].match(item))
   const items = /** @type {string[][]} */ ([])
   for (const l of lines) {
@@ -108,7 +111,7 @@ function list(lines, link) {
     if (m && m[1].length <= indent.length) items.push([m[3]])
     else items[items.length - 1].push(l.slice(indent.length + 2))
   }
-  return html`<${/\d/.test(sign) ? 'ol' : 'ul'}>${items.map(([first, ...rest]) => html`<li>${inline(first, link)}${rest.length ? blocks(rest, link) : ''}</li>`)}<//>`
+  return html`<${/\d/.test(sign) ? 'ol' : 'ul'}>${items.map(([first, ...rest]) => html`<li>${inline(first, link)}${rest.length ? blocks(rest, link, depth + 1) : ''}</li>`)}<//>`
 }
 
 /** @param {string[]} lines @param {any} link */
@@ -119,7 +122,8 @@ function grid(lines, link) {
   return html`<table class="list"><thead>${row(lines[0], 'th')}</thead><tbody>${lines.slice(2).map(l => row(l, 'td'))}</tbody></table>`
 }
 
-const spans = /`([^`]+)`|(!?)\[([^\]]*)\]\(([^)\s]+)[^)]*\)|\*\*(.+?)\*\*|__(.+?)__|\*(.+?)\*|(?<!\w)_(.+?)_(?!\w)|~~(.+?)~~|(https?:\/\/[^\s<>)]+)/s
+// Each has a bound, or a file of nothing but opening signs would take minutes.
+const spans = /`([^`]{1,300})`|(!?)\[([^\]]{0,300})\]\(([^)\s]{1,2000})[^)]{0,300}\)|\*\*(.{1,300}?)\*\*|__(.{1,300}?)__|\*(.{1,300}?)\*|(?<!\w)_(.{1,300}?)_(?!\w)|~~(.{1,300}?)~~|(https?:\/\/[^\s<>)]+)/s
 
 /** @param {string} text @param {any} link @returns {any[]} */
 function inline(text, link) {

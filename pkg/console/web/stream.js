@@ -30,7 +30,8 @@ export async function* stream(id, { after = 0, types = '', tail = 0, signal, onS
       if (types) query.set('types', types)
       const res = await send(`/execute/stream/${id}?${query}`, { headers: { Accept: 'text/event-stream' }, signal: all })
       if (res.status === 204) return
-      if (!res.ok || !res.body) throw await problemOf(res)
+      // A proxy's page to log in is no stream, though it is 200.
+      if (!res.ok || !res.body || !res.headers.get('Content-Type')?.startsWith('text/event-stream')) throw await problemOf(res)
       onState('live')
       for await (const frame of frames(res.body, line)) {
         failures = 0
