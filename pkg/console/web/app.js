@@ -44,7 +44,8 @@ function Shown({ name, id }) {
   useEffect(() => {
     let wanted = true
     fail(null)
-    pages[name]().then(view => wanted && show({ of: name, id, view }), () => wanted && fail(new Error('The page could not be loaded. The server may be away, or of a newer version by now.')))
+    // Once more after a moment: the line may have been cut, as by another network.
+    pages[name]().catch(() => new Promise(go => setTimeout(go, 1000)).then(pages[name])).then(view => wanted && show({ of: name, id, view }), () => wanted && fail(new Error('The page could not be loaded. The server may be away, or of a newer version by now.')))
     return () => { wanted = false }
   }, [name, id])
   useEffect(() => { scrollTo(0, 0) }, [shown])

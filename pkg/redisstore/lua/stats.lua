@@ -31,7 +31,7 @@ end
 local answer = {redis.call('ZCARD', KEYS[1]), span}
 for i = 5, #ARGV do
   local key = prefix .. 'q:' .. ARGV[i]
-  local depth = redis.call('ZCOUNT', key, '-inf', string.format('%.0f', now))
+  local depth = redis.call('ZCOUNT', key, '-inf', string.format('(%.0f', now + 1))
   local waited = 0
   if depth > 0 then
     waited = math.max(0, now - tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]))
