@@ -34,7 +34,7 @@ for i = 5, #ARGV do
   local depth = redis.call('ZCOUNT', key, '-inf', string.format('(%.0f', now + 1))
   local waited = 0
   if depth > 0 then
-    waited = math.max(0, now - tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]))
+    waited = math.max(0, now - math.floor(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]))
   end
   answer[#answer + 1] = depth
   answer[#answer + 1] = redis.call('ZCARD', key) - depth
