@@ -139,7 +139,9 @@ func (s *Server) forgetTheDead(ctx context.Context) {
 	}
 }
 
-const shutdownPatience = 2 * time.Second
+// shutdownPatience is much for a Redis that answers; one that does not is waited
+// for by nobody, and platforms kill a worker soon after its drain.
+const shutdownPatience = time.Second
 
 func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 	growStack()
