@@ -5,7 +5,7 @@ import { KeysHelp, openHelp } from './keys.js'
 import { html, render, useEffect, useRef, useState } from './lib.js'
 import { LogIn } from './login.js'
 import { here, route } from './router.js'
-import { Empty, Failure, LiveRegion, Loading, LostBanner, Page, Toasts, toast } from './ui.js'
+import { Empty, Failure, LiveRegion, Loading, LostBanner, Page, Toasts, fetched, toast } from './ui.js'
 
 /** Each page comes when it is gone to. @type {Record<string, () => Promise<(props: {id: string}) => any>>} */
 const pages = {
@@ -44,8 +44,7 @@ function Shown({ name, id }) {
   useEffect(() => {
     let wanted = true
     fail(null)
-    // Once more after a moment: the line may have been cut, as by another network.
-    pages[name]().catch(() => new Promise(go => setTimeout(go, 1000)).then(pages[name])).then(view => wanted && show({ of: name, id, view }), () => wanted && fail(new Error('The page could not be loaded. The server may be away, or of a newer version by now.')))
+    fetched(pages[name]).then(view => wanted && show({ of: name, id, view }), () => wanted && fail(new Error('The page could not be loaded. The server may be away, or of a newer version by now.')))
     return () => { wanted = false }
   }, [name, id])
   useEffect(() => { scrollTo(0, 0) }, [shown])

@@ -66,13 +66,20 @@ export function Page({ title, actions, children, hideTitle }) {
 let firstPage = true
 
 /**
+ * Loads a module, once more after a moment: the line may have been cut, as by another network.
+ * @template T
+ * @param {() => Promise<T>} load
+ */
+export const fetched = load => load().catch(() => new Promise(go => setTimeout(go, 1000)).then(load))
+
+/**
  * A component that comes when it is first shown: what most visits do not need.
  * @param {() => Promise<any>} load
  */
 export function lazy(load) {
   return (/** @type {Record<string, any>} */ props) => {
     const [found, find] = useState(/** @type {{view: any}|null} */ (null))
-    useEffect(() => { load().then(view => find({ view }), () => toast('A part of this page could not be loaded. Load it again.', { kind: 'bad' })) }, [])
+    useEffect(() => { fetched(load).then(view => find({ view }), () => toast('A part of this page could not be loaded. Load it again.', { kind: 'bad' })) }, [])
     return found && html`<${found.view} ...${props} />`
   }
 }
