@@ -142,11 +142,14 @@ func (t *taker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (t *taker) ask(ctx context.Context, queue string, cmd redis.Cmder) (more bool, err error) {
 	pipe := t.rdb.Pipeline()
 	_ = pipe.Process(ctx, cmd)
-	left := pipe.LLen(ctx, "asynq:{"+queue+"}:pending")
+	left := pipe.LLen(ctx, pendingKey(queue))
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	n, lerr := left.Result()
 	return n > 0 || lerr != nil, cmd.Err()
 }
+
+// pendingKey is Asynq's list of what waits in a queue.
+func pendingKey(queue string) string { return "asynq:{" + queue + "}:pending" }
 
 // forward lets the script run when there is something for it. No task of ours is
 // ever in the set of those to be retried.
@@ -281,7 +284,7 @@ func (t *taker) look(ctx context.Context) {
 	pipe := t.rdb.Pipeline()
 	lengths := make([]*redis.IntCmd, len(t.queues))
 	for i, name := range t.queues {
-		lengths[i] = pipe.LLen(ctx, "asynq:{"+name+"}:pending")
+		lengths[i] = pipe.LLen(ctx, pendingKey(name))
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, name := range t.queues {

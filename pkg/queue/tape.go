@@ -41,7 +41,7 @@ const draftLua = `
 local queue, channel = ARGV[#ARGV - 1], ARGV[#ARGV]
 asynq(KEYS, ARGV)
 if channel ~= '' and redis.call('LLEN', KEYS[2]) > 100 then return end
-redis.call('SADD', 'asynq:queues', queue)
+redis.call('SADD', '` + allQueues + `', queue)
 if channel ~= '' then redis.call('PUBLISH', channel, queue) end
 `
 
