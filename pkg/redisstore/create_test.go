@@ -3,22 +3,10 @@ package redisstore_test
 import (
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/longhaul/longhaul/pkg/execution"
 	"github.com/longhaul/longhaul/pkg/redisstore"
 	"github.com/longhaul/longhaul/pkg/redistest"
 )
-
-func dial(t *testing.T, srv *redistest.Server) redis.UniversalClient {
-	t.Helper()
-	rdb, err := redisstore.Dial(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = rdb.Close() })
-	return rdb
-}
 
 // line puts an id in a list: what the queue's script does, in short.
 func line(id execution.ID) execution.Script {
@@ -27,7 +15,7 @@ func line(id execution.ID) execution.Script {
 
 func TestARecordComesWithItsPlaceInLineOrNotAtAll(t *testing.T) {
 	st, srv := redistest.Store(t, redisstore.Options{MaxQueue: 2})
-	rdb := dial(t, srv)
+	rdb := client(t, srv)
 	start := func(key string, changed bool) (execution.Created, error) {
 		t.Helper()
 		id, err := st.NewID(t.Context(), "me", key)
@@ -73,7 +61,7 @@ func TestARecordComesWithItsPlaceInLineOrNotAtAll(t *testing.T) {
 
 func TestARecordWhoseLineFailsIsAcceptedAndSaysSo(t *testing.T) {
 	st, srv := redistest.Store(t, redisstore.Options{})
-	rdb := dial(t, srv)
+	rdb := client(t, srv)
 	rdb.Set(t.Context(), "line", "no list", 0)
 	c, err := st.CreateAs(t.Context(), "", spec(), "", "", line("x"))
 	if err != nil || c.InLine {

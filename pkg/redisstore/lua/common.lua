@@ -8,6 +8,11 @@ local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 
 local function int(n) return string.format('%.0f', n) end
 
+-- Puts it in a queue's line. With the microseconds, so that those of one millisecond stand in the order in which they came.
+local function wait(queue, eligible)
+  redis.call('ZADD', prefix .. 'q:' .. queue, string.format('%.3f', eligible + clock[2] % 1000 / 1000), id)
+end
+
 local function tick() return tonumber(redis.call('HGET', prefix .. 'tick', 'n') or '0') end
 
 -- emit writes one event of Longhaul's own; data is a JSON object as a string, and seq

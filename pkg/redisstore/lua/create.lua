@@ -30,8 +30,7 @@ local created, eligible = int(now), now + tonumber(ARGV[6])
 redis.call('HSET', rec, 'spec', ARGV[3], 'queue', ARGV[4], 'status', 'queued', 'attempt', '0', 'last', '1',
   'created', created, 'eligible', int(eligible), 'nonce', ARGV[12], 'dispatch', '1')
 if ARGV[8] ~= '' then redis.call('HSET', rec, 'hook', ARGV[8]) end
--- With the microseconds, so that those of one millisecond stand in the order in which they came.
-redis.call('ZADD', prefix .. 'q:' .. ARGV[4], string.format('%.3f', eligible + clock[2] % 1000 / 1000), id)
+wait(ARGV[4], eligible)
 redis.call('ZADD', prefix .. 'status:queued', created, id)
 redis.call('ZADD', prefix .. 'name:' .. ARGV[5], created, id)
 if tonumber(ARGV[13]) > 0 then redis.call('ZADD', prefix .. 'late', int(eligible + tonumber(ARGV[13])), id) end

@@ -29,7 +29,7 @@ redis.call('HSET', rec, 'status', 'queued', 'settled', ARGV[3], 'past', past, 'e
   'dispatch', dispatch, 'token', '', 'last', after(r[11]))
 redis.call('HDEL', rec, 'started', 'metrics')
 redis.call('ZREM', prefix .. 'run', id)
-redis.call('ZADD', prefix .. 'q:' .. r[4], eligible, id)
+wait(r[4], eligible)
 move('running', 'queued', r[3])
 emit(after(r[11]), 'status', r[5], ARGV[6])
 return {'ok', dispatch}
