@@ -30,5 +30,5 @@ func TestThePythonClientAgainstTheSystem(t *testing.T) {
 	t.Setenv("LONGHAUL_TEST_TLS_URL", tls.URL)
 	t.Setenv("LONGHAUL_TEST_TLS_CA", ca)
 	s.suite("sdk/python", "python3", "-W", "error", "-m", "unittest", "discover", "-v", "-s", ".", "-t", ".")
-	s.mustHaveCut(8, 3)
+	s.mustHaveCut(20, 5)
 }

@@ -59,7 +59,7 @@ func TestTheTypeScriptClientInNode(t *testing.T) {
 	built(t)
 	s := newStage(t)
 	s.suite("sdk/typescript", "node", "--test", "--test-timeout=120000", "--test-reporter=spec", "tests/parts.test.mjs", "tests/live.test.mjs")
-	s.mustHaveCut(8, 3)
+	s.mustHaveCut(20, 5)
 }
 
 func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
@@ -103,5 +103,5 @@ func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
 		t.Errorf("%d went well:\n%s", n, said)
 	}
 	t.Log(said)
-	s.mustHaveCut(8, 3)
+	s.mustHaveCut(20, 5)
 }

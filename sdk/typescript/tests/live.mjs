@@ -3,7 +3,7 @@
 
 import { chunkOf, ended, ExecutionFailed, Longhaul, Problem } from "../dist/index.js";
 
-const STEPS = 100;
+const STEPS = 150;
 
 function equal(got, want, what = "") {
   const [a, b] = [JSON.stringify(got), JSON.stringify(want)];
@@ -57,8 +57,8 @@ export function scenarios({ url, cutUrl, token }) {
     "every event comes once over cut lines": async () => {
       const started = await countedOnce();
       equal((await collect(client.logs(started, { stream: "stdout" }))).length, STEPS);
-      const rest = await collect(client.stream(started, { after: 40, types: ["step"] }));
-      equal(rest.every((e) => e.seq > 40 && ["step", "end"].includes(e.type)), true);
+      const rest = await collect(client.stream(started, { after: 100, types: ["step"] }));
+      equal(rest.every((e) => e.seq > 100 && ["step", "end"].includes(e.type)), true);
     },
     "the same for many at once": () => Promise.all([countedOnce(), countedOnce(), countedOnce()]),
     "run gives result and files": async () => {
