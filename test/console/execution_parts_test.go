@@ -181,10 +181,12 @@ func TestALineThatIsCutIsTakenUpWithoutAHole(t *testing.T) {
 	id := h.sh(`i=0; while [ ! -e ` + dir + `/stop ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done; echo last`)
 	p := h.openExecution(id, "")
 	p.wait(`document.querySelectorAll('.log .l').length > 50`)
+	p.block("*://*:*/execute/stream/*")
 	h.api.Kill()
-	p.wait(`/line to the server is cut\. Trying again|server has not answered for/.test(document.querySelector('.banner')?.innerText)`)
 	p.wait(`[...document.querySelectorAll('.banner')].map(b => /server has not answered for/.test(b.innerText)).join() === 'true'`) // one is enough
 	h.startAPI()
+	p.wait(`[...document.querySelectorAll('.banner')].map(b => b.matches('.inset') && /line to the server is cut\. Trying again/.test(b.innerText)).join() === 'true'`)
+	p.block()
 	p.wait(`!document.querySelector('.banner')`)
 	touch(t, dir, "stop")
 	p.wait(`document.querySelector('.end.completed-card')`)

@@ -191,6 +191,19 @@ func eval[T any](p *tab, js string) T {
 	return v
 }
 
+// block lets the page reach no address of these patterns, in place of the ones before.
+func (p *tab) block(patterns ...string) {
+	p.t.Helper()
+	var blocked network.SetBlockedURLsParams
+	for _, pattern := range patterns {
+		blocked.URLPatterns = append(blocked.URLPatterns, &network.BlockPattern{URLPattern: pattern, Block: true})
+	}
+	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.SetBlockedURLs, blocked)
+		return err
+	}))
+}
+
 // click clicks the first element of a CSS selector, when it can be.
 func (p *tab) click(css string) {
 	p.t.Helper()

@@ -1,14 +1,9 @@
 package console
 
 import (
-	"context"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 
 	"github.com/longhaul/longhaul/pkg/execution"
 )
@@ -66,16 +61,10 @@ func TestAServerThatIsAwayIsSaidAndComesBack(t *testing.T) {
 func TestAPageIsAskedForOnceMore(t *testing.T) {
 	p := newHouse(t).open("/console")
 	p.wait(`document.querySelector('main h1')`)
-	block := func(patterns ...*network.BlockPattern) {
-		p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := cdp.Call(ctx, t, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: patterns})
-			return err
-		}))
-	}
-	block(&network.BlockPattern{URLPattern: "*://*:*/*/newrun.js", Block: true})
+	p.block("*://*:*/*/newrun.js")
 	p.eval(`window.stayed = true, window.asked = 0, new PerformanceObserver(l => { asked += l.getEntries().filter(e => e.name.endsWith('/newrun.js')).length }).observe({ type: 'resource' })`)
 	p.clickText("New run")
 	p.wait(`asked === 1`)
-	block()
+	p.block()
 	p.wait(`document.querySelector('main h1')?.innerText === 'New run' && window.stayed`)
 }
