@@ -19,6 +19,7 @@ import (
 
 	longhaul "github.com/longhaul/longhaul/pkg/client"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // compose is docker-compose.yml, running as a project of its own.
@@ -37,10 +38,7 @@ func upCompose(t *testing.T) *compose {
 	}
 	c := &compose{system: &system{t: t, docker: docker(t)}}
 	if out, err := exec.CommandContext(t.Context(), "docker", "compose", "version").CombinedOutput(); err != nil {
-		if os.Getenv("LONGHAUL_REQUIRE_DOCKER") != "" {
-			t.Fatalf("docker compose: %v %s", err, out)
-		}
-		t.Skip("SKIPPED, NOT PASSED: there is no docker compose")
+		rig.Missing(t, "LONGHAUL_REQUIRE_DOCKER", fmt.Sprintf("there is no docker compose: %v %s", err, out))
 	}
 	for _, service := range []string{"api", "worker"} {
 		c.command("docker", "build", "-q", "-t", "longhaul-test-own-"+service, "-f", "testdata/own/Dockerfile."+service, "testdata/own")

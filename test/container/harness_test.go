@@ -24,6 +24,7 @@ import (
 	"github.com/longhaul/longhaul/pkg/api"
 	longhaul "github.com/longhaul/longhaul/pkg/client"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 const (
@@ -40,10 +41,7 @@ func docker(t *testing.T) *testcontainers.DockerClient {
 	t.Helper()
 	without := func(why string) {
 		t.Helper()
-		if os.Getenv("LONGHAUL_REQUIRE_DOCKER") != "" {
-			t.Fatal(why)
-		}
-		t.Skip("SKIPPED, NOT PASSED: " + why)
+		rig.Missing(t, "LONGHAUL_REQUIRE_DOCKER", why)
 	}
 	provider, err := testcontainers.NewDockerProvider()
 	if err != nil || provider.Health(t.Context()) != nil {

@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 const root = "../.."
@@ -188,18 +191,13 @@ func settings(t *testing.T, service string) (names []string) {
 // evaluate compiles railway.ts with the pinned SDK and runs it.
 func evaluate(t *testing.T) (p program) {
 	t.Helper()
-	if _, err := exec.LookPath("npm"); err != nil {
-		t.Skip("SKIPPED, NOT PASSED: npm is missing, so .railway/railway.ts is not checked")
-	}
+	rig.Need(t, "LONGHAUL_REQUIRE_NODE", "npm", "node")
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, ".railway"))); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := run(t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("npm ci: %v\n%s", err, out)
-		}
-		t.Skipf("SKIPPED, NOT PASSED: npm gives no SDK, so .railway/railway.ts is not checked: %s", out)
+		rig.Missing(t, "CI", fmt.Sprintf("npm gives no SDK, so .railway/railway.ts is not checked: %v\n%s", err, out))
 	}
 	compiler := filepath.Join("node_modules", ".bin", "tsc")
 	if out, err := run(t, dir, compiler, "-p", "."); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/api"
 	"github.com/longhaul/longhaul/pkg/execution"
+	"github.com/longhaul/longhaul/test/rig"
 )
 
 // The command line of the guide that users paste from.
@@ -31,13 +32,7 @@ const vocRequest = `{
 
 func needPython(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("python3"); err == nil {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("python3 is missing: apt-get install python3")
-	}
-	t.Skip("SKIPPED, NOT PASSED: python3 is missing")
+	rig.Need(t, "LONGHAUL_REQUIRE_PYTHON", "python3")
 }
 
 func TestTheMainJobOnTwoReplicasAndTwoWorkers(t *testing.T) {
@@ -131,9 +126,7 @@ func TestTheMainJobOnTwoReplicasAndTwoWorkers(t *testing.T) {
 // The guide's JavaScript, as it stands there, under Node.
 func TestTheJavaScriptOfTheGuideRunsUnchanged(t *testing.T) {
 	needPython(t)
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIPPED, NOT PASSED: node is missing")
-	}
+	rig.Need(t, "LONGHAUL_REQUIRE_NODE", "node")
 	s := newSystem(t)
 	a := s.api()
 	s.worker()
@@ -191,10 +184,9 @@ func TestTheOtherExamplesRun(t *testing.T) {
 	if e := a.wait(a.run(api.StartRequest{Engine: "disk-report"})); e.Status != execution.Completed {
 		t.Errorf("disk-report: %s, %s", e.Status, value(e.ErrorMessage))
 	}
-	if _, err := exec.LookPath("node"); err == nil {
-		id := a.run(api.StartRequest{Engine: "word-count", Input: json.RawMessage(`{"text":"one two two"}`)})
-		if e := a.wait(id); e.Status != execution.Completed {
-			t.Errorf("word-count: %s, %s\n%s", e.Status, value(e.ErrorMessage), a.text(id))
-		}
+	rig.Need(t, "LONGHAUL_REQUIRE_NODE", "node")
+	id := a.run(api.StartRequest{Engine: "word-count", Input: json.RawMessage(`{"text":"one two two"}`)})
+	if e := a.wait(id); e.Status != execution.Completed {
+		t.Errorf("word-count: %s, %s\n%s", e.Status, value(e.ErrorMessage), a.text(id))
 	}
 }
