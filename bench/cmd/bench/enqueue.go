@@ -40,7 +40,8 @@ func enqueueLimit(ctx context.Context, r *round) error {
 			return err
 		}
 		_, took, err := flood(req, 2*r.size.posts, enqueueConns)
-		r.set("limit", "hello", float64(2*r.size.posts)/took.Seconds())
+		r.set("limit", "rate", float64(2*r.size.posts)/took.Seconds())
+		r.set("limit", "share", 1)
 		return err
 	})
 }
@@ -80,7 +81,7 @@ func runEnqueue(ctx context.Context, r *round, c contestant) error {
 		r.setMS(c.name, "p99", stat.Quantile(each, 0.99))
 		r.setMS(c.name, "single", stat.Quantile(single, 0.5))
 		r.set(c.name, "cpu", (after-before).Seconds()*1000/float64(r.size.posts))
-		r.set(c.name, "share", rate/r.Values["limit/hello"])
+		r.set(c.name, "share", rate/r.Values["limit/rate"])
 		return st.checkQueued(ctx, r.size.posts+r.size.posts/5)
 	})
 }

@@ -110,8 +110,9 @@ type judged struct {
 	Bound   string `json:"bound"`
 	Stretch string `json:"stretch,omitempty"`
 	stat.Summary
-	Verdict string `json:"verdict"`           // PASS or FAIL; with a question mark when there were too few rounds
-	Reached bool   `json:"reached,omitempty"` // the stretch goal too
+	Limit   *float64 `json:"limit,omitempty"`   // what the machine's own limit, of the same rounds, would have reached; none: not measured
+	Verdict string   `json:"verdict"`           // PASS or FAIL; with a question mark when there were too few rounds
+	Reached bool     `json:"reached,omitempty"` // the stretch goal too
 }
 
 // judge gives the goals that were measured.
@@ -124,7 +125,14 @@ func (res *result) judge() (done []judged) {
 		if res.clean(g.scenario) == 0 {
 			s.N = 0 // disturbed ones make no verdict
 		}
-		done = append(done, g.judge(s))
+		j := g.judge(s)
+		if limit, ok := res.over(g.scenario, g.ofLimit); ok {
+			j.Limit = &limit.Median
+			if !g.meets(s.Median, g.pass) && !g.meets(limit.Median, g.pass) {
+				j.Verdict += ", and so would the limit"
+			}
+		}
+		done = append(done, j)
 	}
 	return done
 }
@@ -141,6 +149,15 @@ func (g goal) judge(s stat.Summary) judged {
 		j.Verdict += "?"
 	}
 	return j
+}
+
+// ofLimit is the figure that the machine's own limit would have had.
+func (g goal) ofLimit(v values) (float64, bool) {
+	w, measured := v.byLimit()
+	if !measured {
+		return 0, false
+	}
+	return g.figure(w)
 }
 
 func (g goal) meets(x, bound float64) bool {

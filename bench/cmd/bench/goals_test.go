@@ -50,6 +50,22 @@ func TestAGoalIsJudgedByTheMedianOfUndisturbedRounds(t *testing.T) {
 	}
 }
 
+func TestAGoalThatTheMachineItselfWouldMissIsSaidToBeSo(t *testing.T) {
+	goals = []goal{
+		atLeast("ratio", "", short, times("peer/seconds", "longhaul/seconds"), "x", 3, 4),
+		atMost("own", "", short, just("longhaul/seconds"), "s", 2, 1),
+		atLeast("without", "", short, just("longhaul/memory"), "MB", 1, 1),
+	}
+	res := &result{}
+	for range 3 {
+		res.add(&round{Scenario: "short", Fork: 1, Values: values{"peer/seconds": 2, "longhaul/seconds": 4, "longhaul/memory": 5, "limit/seconds": 1}})
+	}
+	js := res.judge()
+	if len(js) != 3 || js[0].Verdict != "FAIL, and so would the limit" || *js[0].Limit != 2 || js[1].Verdict != "FAIL" || *js[1].Limit != 1 || js[2].Limit != nil {
+		t.Errorf("%+v", js)
+	}
+}
+
 func TestRoundsThatWereAllDisturbedGiveNoVerdict(t *testing.T) {
 	goals = []goal{atLeast("k", "", enqueue, just("a/b"), "x", 4, 6)}
 	res := results("enqueue", "a/b", []float64{5, 5, 5}, []float64{10, 10, 10})

@@ -27,7 +27,9 @@ var logs = &scenario{
 	},
 	limits: func(ctx context.Context, r *round) error {
 		d, err := catOverSocket(ctx, filepath.Join(r.bin, "probe"), r.size.lines, r.memory(r.size.lines*lines.Size))
+		r.set("limit", "rate", float64(r.size.lines)/d.Seconds())
 		r.set("limit", "million", d.Seconds()*1e6/float64(r.size.lines))
+		r.set("limit", "limit", 1)
 		return err
 	},
 	run: runLog,

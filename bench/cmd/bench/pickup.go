@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/longhaul/longhaul/bench/stat"
@@ -19,35 +22,56 @@ var pickup = &scenario{
 	peers:   []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
 	once:    []string{"rq", "bullmq"},
 	columns: []column{{"p50", "p50 ms"}, {"p99", "p99 ms"}},
-	run:     runPickup,
+	limits: func(ctx context.Context, r *round) error {
+		return r.pickUps(ctx, "limit", func(file string) (time.Duration, error) { return startOnce(ctx, r.session, file) })
+	},
+	run: runPickup,
 }
 
 func runPickup(ctx context.Context, r *round, c contestant) error {
 	return r.with(ctx, c, startOptions{}, func(st *stack) error {
-		dir, err := r.folder("stamps")
-		if err != nil {
+		return r.pickUps(ctx, c.name, func(file string) (time.Duration, error) { return pickUpOnce(ctx, st, r.stamp(file)) })
+	})
+}
+
+func (r *round) pickUps(ctx context.Context, name string, once func(file string) (time.Duration, error)) error {
+	dir, err := r.folder("stamps")
+	if err != nil {
+		return err
+	}
+	var each []time.Duration
+	end := time.Now().Add(r.size.pickUpTime)
+	for i := 0; i < r.size.pickUps && time.Now().Before(end); i++ {
+		// Not in step with any timer of the system.
+		if err := pause(ctx, 40*time.Millisecond+rand.N(60*time.Millisecond)); err != nil {
 			return err
 		}
-		var each []time.Duration
-		end := time.Now().Add(r.size.pickUpTime)
-		for i := 0; i < r.size.pickUps && time.Now().Before(end); i++ {
-			// Not in step with any timer of the system.
-			if err := pause(ctx, 40*time.Millisecond+rand.N(60*time.Millisecond)); err != nil {
-				return err
-			}
-			d, err := pickUpOnce(ctx, st, r.stamp(filepath.Join(dir, strconv.Itoa(i))))
-			if err != nil {
-				return err
-			}
-			if i > 0 { // the first one pays for what is started once
-				each = append(each, d)
-			}
+		d, err := once(filepath.Join(dir, strconv.Itoa(i)))
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		r.setMS(c.name, "p50", stat.Quantile(each, 0.5))
-		r.setMS(c.name, "p99", stat.Quantile(each, 0.99))
-		r.set(c.name, "n", float64(len(each)))
-		return nil
-	})
+		if i > 0 { // the first one pays for what is started once
+			each = append(each, d)
+		}
+	}
+	r.setMS(name, "p50", stat.Quantile(each, 0.5))
+	r.setMS(name, "p99", stat.Quantile(each, 0.99))
+	r.set(name, "n", float64(len(each)))
+	return nil
+}
+
+// startOnce is the machine's limit: no POST and no system, but this program itself
+// starts the process, as forkTime does.
+func startOnce(ctx context.Context, s *session, file string) (time.Duration, error) {
+	p := s.stamp(file)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, p.name), p.args...)
+	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	begin := time.Now()
+	if err := cmd.Run(); err != nil {
+		return 0, err
+	}
+	return sinceStamp(begin, file)
 }
 
 func pickUpOnce(ctx context.Context, st *stack, p program) (time.Duration, error) {
@@ -71,13 +95,18 @@ func pickUpOnce(ctx context.Context, st *stack, p program) (time.Duration, error
 	if err := st.await(ctx, before, 1, 20*time.Second); err != nil {
 		return 0, err
 	}
+	return sinceStamp(begin, file)
+}
+
+// sinceStamp is from begin to the instant that the process wrote down.
+func sinceStamp(begin time.Time, file string) (time.Duration, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0, err
 	}
 	ns, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%s: it ran twice, or not at all: %q", st.name, text)
+		return 0, fmt.Errorf("it ran twice, or not at all: %q", text)
 	}
 	return time.Unix(0, ns).Sub(begin), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/longhaul/longhaul/bench/proc"
@@ -31,6 +32,22 @@ type column struct {
 
 // values are the figures of one round, by "<system>/<metric>".
 type values map[string]float64
+
+// byLimit has the machine's limits in the place of Longhaul's figures: what a system would reach that takes no time of its own.
+func (v values) byLimit() (w values, measured bool) {
+	w = values{}
+	for key, x := range v {
+		system, metric, _ := strings.Cut(key, "/")
+		switch system {
+		case "longhaul":
+		case "limit":
+			w["longhaul/"+metric], measured = x, true
+		default:
+			w[key] = x
+		}
+	}
+	return w, measured
+}
 
 // round is one turn of a scenario: the limits of the machine, then each system, in an order that is another one each time.
 type round struct {

@@ -16,6 +16,7 @@ var short = &scenario{
 	limits: func(ctx context.Context, r *round) error {
 		d, err := forkTime(ctx, r.size.shorts)
 		r.set("limit", "seconds", d.Seconds())
+		r.set("limit", "limit", 1)
 		return err
 	},
 	run: runShort,

@@ -138,9 +138,12 @@ func (res *result) loads(scenario string) string {
 }
 
 func goalTable(js []judged) table {
-	t := table{{"goal", "measured", "pass", "stretch", "verdict"}}
+	t := table{{"goal", "measured", "pass", "stretch", "the machine's limit", "verdict"}}
 	for _, j := range js {
-		verdict, measured := j.Verdict, show(j.Summary)
+		verdict, measured, limit := j.Verdict, show(j.Summary), ""
+		if j.Limit != nil {
+			limit = number(*j.Limit)
+		}
 		if j.Reached {
 			verdict += ", stretch too"
 		}
@@ -152,7 +155,7 @@ func goalTable(js []judged) table {
 		} else if j.Unit != "" {
 			measured += " " + j.Unit
 		}
-		t = append(t, []string{j.What, measured, j.Bound, j.Stretch, verdict})
+		t = append(t, []string{j.What, measured, j.Bound, j.Stretch, limit, verdict})
 	}
 	return t
 }
