@@ -92,14 +92,7 @@ func beCareless() {
 func printStatus() {
 	own, _ := os.ReadFile("/proc/thread-self/status")
 	_, _ = os.Stdout.Write(own)
-	pool := process.NewPool(process.PoolConfig{})
-	p, err := pool.Start(context.Background(), command("cat", "/proc/self/status"))
-	if err != nil {
-		panic(err)
-	}
-	_, _ = io.Copy(os.Stdout, p.Stdout())
-	<-p.Gone()
-	_ = pool.Close(context.Background())
+	printOfEngine("/proc/self/status")
 }
 
 // beCalm tells its pid, and what slack a worker, its environment and its engines have, in ns; 0 is none.
@@ -109,8 +102,13 @@ func beCalm() {
 		panic(err)
 	}
 	fmt.Printf("%d\n%d\n0%s\n", os.Getpid(), usual, os.Getenv("LONGHAUL_SLACK"))
+	printOfEngine("/proc/self/timerslack_ns")
+}
+
+// printOfEngine prints a file as an engine sees it.
+func printOfEngine(file string) {
 	pool := process.NewPool(process.PoolConfig{})
-	p, err := pool.Start(context.Background(), command("cat", "/proc/self/timerslack_ns"))
+	p, err := pool.Start(context.Background(), command("cat", file))
 	if err != nil {
 		panic(err)
 	}

@@ -20,21 +20,21 @@ import (
 // lazySlack is how much longer. Nothing in a shim waits for that thread.
 const lazySlack = 50 * time.Millisecond
 
-// workerSlack is that of a worker, where timers matter: half of what Go's own may
-// be late by in a process that sleeps, since epoll counts milliseconds.
-const workerSlack = 500 * time.Microsecond
+// calmSlack is that of a worker or an API, where timers matter: half of what Go's
+// own may be late by in a process that sleeps, since epoll counts milliseconds.
+const calmSlack = 500 * time.Microsecond
 
 // envSlack tells a shim what the slack of its engines is to be, in ns, and a
-// worker that was started anew by Calm what it had.
+// program that was started anew by Calm what it had.
 const envSlack = "LONGHAUL_SLACK"
 
-// slackBefore is what this worker was started with; 0: it still has that.
+// slackBefore is what this program was started with; 0: it still has that.
 var slackBefore int
 
-// Calm starts this program anew, in the same process, with the slack of a
-// worker: the thread that watches begins before anything that a program can say,
-// and was an eighth of what short executions cost a worker. Where that is
-// refused, or there is more slack already, the program goes on as it is.
+// Calm starts this program anew, in the same process, with calmSlack: the thread
+// that watches begins before anything that a program can say, and was an eighth of
+// what short executions cost a worker, and of what a POST costs the API. Where that
+// is refused, or there is more slack already, the program goes on as it is.
 func Calm() {
 	if before, again := os.LookupEnv(envSlack); again {
 		slackBefore, _ = strconv.Atoi(before)
@@ -45,9 +45,9 @@ func Calm() {
 	if err != nil {
 		return
 	}
-	usual, restore := lazyTimers(workerSlack)
+	usual, restore := lazyTimers(calmSlack)
 	defer restore()
-	if usual > 0 && time.Duration(usual) < workerSlack {
+	if usual > 0 && time.Duration(usual) < calmSlack {
 		_ = syscall.Exec(exe, os.Args, append(os.Environ(), envSlack+"="+strconv.Itoa(usual)))
 	}
 }
