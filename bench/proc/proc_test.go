@@ -45,7 +45,9 @@ func TestTheCPUOfAChildThatHasEndedCounts(t *testing.T) {
 
 func TestMemoryOfALiveProcess(t *testing.T) {
 	m, err := MemoryOf(os.Getpid())
-	if err != nil || m.RSS < 1<<20 || m.Peak < m.RSS || m.PSS == 0 || m.PSS > m.RSS {
+	// It grows while it is looked at, and the kernel counts RSS and its peak by the batch.
+	const between = 4 << 20
+	if err != nil || m.RSS < 1<<20 || m.Peak < m.RSS-between || m.PSS < 1<<20 || m.PSS > m.RSS+between {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if m, err := MemoryOf(1 << 30); err == nil {
