@@ -8,13 +8,10 @@ import (
 
 	"github.com/longhaul/longhaul/pkg/app"
 	"github.com/longhaul/longhaul/pkg/config"
-	"github.com/longhaul/longhaul/pkg/process"
+	_ "github.com/longhaul/longhaul/pkg/process/calm"
 )
 
 func main() {
-	if len(os.Args) == 1 {
-		process.Calm()
-	}
 	os.Exit(app.Service("api", "the HTTP API of Longhaul",
 		"API_TOKENS=$(openssl rand -hex 16) REDIS_URL=redis://127.0.0.1:6379/0 api", config.API,
 		func(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
