@@ -58,7 +58,7 @@ type site struct {
 }
 
 // All is every peer, in the order of the tables.
-func All() []Peer { return []Peer{asynqPlain, fastAPI, celery, rq, bullMQ, mercure} }
+func All() []Peer { return []Peer{asynqPlain, fastAPI, fastAPIPopen, celery, rq, bullMQ, mercure} }
 
 // ByName finds one.
 func ByName(name string) (Peer, bool) {

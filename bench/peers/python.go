@@ -25,6 +25,18 @@ var fastAPI = Peer{
 	version: versions("fastapi", "uvicorn"),
 }
 
+// fastAPIPopen is the same with children that cost as little as Python allows.
+var fastAPIPopen = Peer{
+	Name: "fastapi-popen", streams: true, inMemory: true,
+	needs: fastAPI.needs,
+	programs: func(_ context.Context, at *site) ([]program, error) {
+		app := at.uvicorn("fastapi", "app:app")
+		app.env = append(app.env, "PEER_CHILDREN=popen")
+		return []program{app}, nil
+	},
+	version: fastAPI.version,
+}
+
 var celery = Peer{
 	Name:  "celery",
 	needs: []need{python(append([]string{"celery", "redis"}, web...)...)},

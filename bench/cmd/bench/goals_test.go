@@ -37,6 +37,8 @@ func TestAGoalIsJudgedByTheMedianOfUndisturbedRounds(t *testing.T) {
 		{"at most", most, []float64{1, 4, 9}, even, "PASS", false},
 		{"at most fails", most, []float64{1, 4.1, 9}, even, "FAIL", false},
 		{"at most, stretch", most, []float64{2, 1, 9}, even, "PASS", true},
+		{"no pass line", atBest("k", "", enqueue, just("a/b"), "x", 2), []float64{2, 1, 9}, even, "no pass line", true},
+		{"no pass line, and no stretch", atBest("k", "", enqueue, just("a/b"), "x", 2), []float64{3, 1, 9}, even, "no pass line", false},
 		{"too few rounds", least, []float64{5, 5}, []float64{100, 100}, "PASS?", false},
 		{"a disturbed round does not count", least, []float64{1, 5, 5, 5}, []float64{59, 100, 100, 100}, "PASS", false},
 		{"a little slower does count", least, []float64{1, 1, 5, 5}, []float64{61, 61, 100, 100}, "FAIL", false},

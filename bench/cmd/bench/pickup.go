@@ -19,8 +19,8 @@ import (
 // pickup: from the POST to the first instruction of the process, in an idle system.
 var pickup = &scenario{
 	name: "pickup", what: "from the POST to the process' own first instruction, in an idle system",
-	peers:   []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
-	once:    []string{"rq", "bullmq"},
+	peers:   []string{"fastapi", "fastapi-popen", "celery", "rq", "bullmq", "asynq"},
+	once:    []string{"rq", "bullmq", "fastapi-popen"},
 	columns: []column{{"p50", "p50 ms"}, {"p99", "p99 ms"}},
 	limits: func(ctx context.Context, r *round) error {
 		return r.pickUps(ctx, "limit", func(file string) (time.Duration, error) { return startOnce(ctx, r.session, file) })

@@ -8,8 +8,8 @@ import (
 // short: 500 times /bin/true, from the first POST until the last has ended, five at a time.
 var short = &scenario{
 	name: "short", what: "/bin/true, five at once, from the first POST until the last is settled",
-	peers: []string{"fastapi", "celery", "rq", "bullmq", "asynq"},
-	once:  []string{"asynq"},
+	peers: []string{"fastapi", "fastapi-popen", "celery", "rq", "bullmq", "asynq"},
+	once:  []string{"asynq", "fastapi-popen"},
 	columns: []column{
 		{"seconds", "s"}, {"rate", "jobs/s"}, {"limit", "over fork+exec"}, {"cpu", "CPU s, all of it and Redis"}, {"peak", "peak RSS MB"},
 	},
