@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/longhaul/longhaul/bench/stat"
@@ -11,7 +12,7 @@ import (
 )
 
 // depth: what a place in line, a status and a page of the list cost Redis when
-// many wait; as seen by a client of Redis, round trip included.
+// many wait; as seen by a client of Redis, round trip included, on cores that are awake.
 var depth = &scenario{
 	name: "depth", what: "with 100,000 executions in line: round trips to Redis for what a status and a list need",
 	columns: []column{
@@ -26,8 +27,7 @@ func runDepth(ctx context.Context, r *round, c contestant) error {
 		if err := d.fill(ctx, 1000); err != nil {
 			return err
 		}
-		near, err := d.each(ctx, d.position)
-		if err != nil {
+		if err := r.awake(func() error { return d.measure(ctx, map[string]look{"position-short": d.position}) }); err != nil {
 			return err
 		}
 		begin := time.Now()
@@ -35,8 +35,9 @@ func runDepth(ctx context.Context, r *round, c contestant) error {
 			return err
 		}
 		r.set(c.name, "fill", float64(r.size.depth-1000)/time.Since(begin).Seconds())
-		r.set(c.name, "position-short", micro(near))
-		return d.measure(ctx, map[string]look{"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos})
+		return r.awake(func() error {
+			return d.measure(ctx, map[string]look{"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos})
+		})
 	})
 }
 
@@ -59,6 +60,7 @@ func newLine(r *round, st *stack) *line {
 type look func(context.Context, *execution.Record) error
 
 func (l *line) measure(ctx context.Context, looks map[string]look) error {
+	runtime.GC() // what filling has left must not be swept meanwhile
 	for name, do := range looks {
 		p50, err := l.each(ctx, do)
 		if err != nil {

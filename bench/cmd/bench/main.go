@@ -36,7 +36,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(runCommand(), peersCommand(), smokeCommand(), compareCommand(), acceptCommand(), reportCommand(), growthCommand(), plotCommand(), soakCommand(), memoryCommand(), helloCommand())
+	c.AddCommand(runCommand(), peersCommand(), smokeCommand(), compareCommand(), acceptCommand(), reportCommand(), growthCommand(), plotCommand(), soakCommand(), memoryCommand(), helloCommand(), spinCommand())
 	return c
 }
 
