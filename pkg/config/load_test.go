@@ -129,6 +129,15 @@ func TestEveryProblemIsReportedAtOnceWithSettingCauseAndExample(t *testing.T) {
 	}
 }
 
+func TestAHostNameIsAsLongAsDNSAllows(t *testing.T) {
+	for n, fits := range map[int]bool{253: true, 254: false} {
+		_, err := Load(env("HOST="+strings.Repeat("x", n), "API_TOKENS=hush-hush-hush-hush", "REDIS_URL=redis://x"), API)
+		if (err == nil) != fits {
+			t.Errorf("%d characters: %v", n, err)
+		}
+	}
+}
+
 func TestAFileThatIsNamedMustBeThere(t *testing.T) {
 	_, err := Load(env("LONGHAUL_CONFIG=/nowhere.yaml"), Worker)
 	if err == nil || !strings.Contains(err.Error(), "LONGHAUL_CONFIG") {

@@ -18,7 +18,7 @@ import (
 func host(set func(*Config, string)) func(*Config, string) error {
 	return func(c *Config, s string) error {
 		s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-		if _, err := netip.ParseAddr(s); err != nil && !hostName.MatchString(s) {
+		if _, err := netip.ParseAddr(s); err != nil && (len(s) > 253 || !hostName.MatchString(s)) {
 			return errors.New("must be an address or a host name without a port")
 		}
 		set(c, s)
@@ -26,7 +26,7 @@ func host(set func(*Config, string)) func(*Config, string) error {
 	}
 }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 
 // loopback reports whether only this machine can reach host.
 func loopback(host string) bool {

@@ -43,7 +43,7 @@ func (b *builder) engine(name string, f *entryFile) *entry {
 
 func (b *builder) command(name string, f *rawCommand) *entry {
 	key := "commands." + name
-	if !commandName.MatchString(name) {
+	if len(name) > 255 || !commandName.MatchString(name) {
 		b.problems.add(key, "has a name that is not 1 to 255 of letters, digits, '.', '/', '_', '-'")
 	}
 	if f == nil {

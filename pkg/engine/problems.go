@@ -56,19 +56,17 @@ func (p *Problems) line(key string) int {
 	return line
 }
 
-// The decoder speaks of Go types; whoever writes the file does not.
-var rewordings = []struct {
-	from *regexp.Regexp
-	to   string
-}{
-	{regexp.MustCompile(`field (\S+) not found in type engine\.\w+`), `$1 is not a key that is known here`},
-	{regexp.MustCompile(`field (\S+) already set in type \S+`), `$1 is given twice`},
-	{regexp.MustCompile(`mapping key ("[^"]*") already defined at line (\d+)`), `$1 is given twice, first on line $2`},
-	{regexp.MustCompile("cannot unmarshal !!\\w+( `.*`)? into u?int\\d*"), `must be a whole number`},
-	{regexp.MustCompile("cannot unmarshal !!\\w+( `.*`)? into string"), `must be a text`},
-	{regexp.MustCompile("cannot unmarshal !!\\w+( `.*`)? into \\[\\]string"), `must be a list of strings`},
-	{regexp.MustCompile("cannot unmarshal !!\\w+( `.*`)? into \\S+"), `must be a mapping of keys to values`},
-	{regexp.MustCompile(`^yaml: `), ``},
+// The decoder speaks of Go types; whoever writes the file does not. Compiled when
+// a catalog is wrong, and not at each start.
+var rewordings = []struct{ from, to string }{
+	{`field (\S+) not found in type engine\.\w+`, `$1 is not a key that is known here`},
+	{`field (\S+) already set in type \S+`, `$1 is given twice`},
+	{`mapping key ("[^"]*") already defined at line (\d+)`, `$1 is given twice, first on line $2`},
+	{"cannot unmarshal !!\\w+( `.*`)? into u?int\\d*", `must be a whole number`},
+	{"cannot unmarshal !!\\w+( `.*`)? into string", `must be a text`},
+	{"cannot unmarshal !!\\w+( `.*`)? into \\[\\]string", `must be a list of strings`},
+	{"cannot unmarshal !!\\w+( `.*`)? into \\S+", `must be a mapping of keys to values`},
+	{`^yaml: `, ``},
 }
 
 // yaml takes over what the decoder found.
@@ -77,14 +75,15 @@ func (p *Problems) yaml(err error) {
 	list := []string{err.Error()}
 	var several *yaml.TypeError
 	if errors.As(err, &several) {
-		list = several.Errors
+		list = slices.Clone(several.Errors)
 	}
-	for _, s := range list {
-		for _, r := range rewordings {
-			s = r.from.ReplaceAllString(s, r.to)
+	for _, r := range rewordings {
+		from := regexp.MustCompile(r.from)
+		for i, s := range list {
+			list[i] = from.ReplaceAllString(s, r.to)
 		}
-		p.lines = append(p.lines, s)
 	}
+	p.lines = append(p.lines, list...)
 }
 
 // addAt reports a value whose line is known better than its key.
