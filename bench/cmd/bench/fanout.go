@@ -40,6 +40,11 @@ func fanout(subscribers, n int) *scenario {
 			{"cpu", "CPU µs per delivery, all and Redis"},
 			{"kb", "API KB per subscriber"},
 		},
+		limits: func(_ context.Context, r *round) error { // nobody delivers what is not written yet
+			r.set("limit", "pace", 1)
+			r.set("limit", "rate", float64(linesPerSecond*subscribers))
+			return nil
+		},
 		run: func(ctx context.Context, r *round, c contestant) error {
 			err := r.with(ctx, c, startOptions{}, func(st *stack) error {
 				return r.fanOut(ctx, st, c.name, subscribers, n, func(id string) (wire.Source, error) { return st.open(id) })

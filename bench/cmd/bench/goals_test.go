@@ -175,6 +175,22 @@ func TestAReportReplacesOnlyWhatIsBetweenTheMarks(t *testing.T) {
 	}
 }
 
+func TestSeveralRunsAreComparedAndTheLastIsShownWhole(t *testing.T) {
+	goals = []goal{atLeast("k", "how much", enqueue, just("a/b"), "x", 4, 6), atBest("l", "how little", enqueue, just("a/b"), "x", 1)}
+	run := func(commit string, x float64) *result {
+		res := results("enqueue", "a/b", []float64{x, x, x}, []float64{1, 1, 1})
+		res.Commit, res.Goals = commit, res.judge()
+		return res
+	}
+	var text strings.Builder
+	reportAll(&text, []*result{run("first", 3), {Commit: "growth"}, run("second", 5), run("third", 4)})
+	for want, n := range map[string]int{"| 3x ": 1, "| 5x ": 1, "2 of 3": 1, "at growth": 1, "at third": 2, "at first": 1, "how little": 1} {
+		if got := strings.Count(text.String(), want); got != n {
+			t.Errorf("%q is there %d times, not %d:\n%s", want, got, n, &text)
+		}
+	}
+}
+
 func TestNoGoalComparesWithWhoIsMeasuredOnce(t *testing.T) {
 	for _, g := range allGoals {
 		sc := scenarios[slices.IndexFunc(scenarios, func(sc *scenario) bool { return sc.name == g.scenario })]

@@ -26,13 +26,15 @@ func reportCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var text bytes.Buffer
+			var runs []*result
 			for _, name := range args {
 				res, err := loadResult(name)
 				if err != nil {
 					return err
 				}
-				res.report(&text)
+				runs = append(runs, res)
 			}
+			reportAll(&text, runs)
 			return rewrite(file, text.Bytes())
 		},
 	}
@@ -54,6 +56,21 @@ func rewrite(file string, section []byte) error {
 	return os.WriteFile(file, slices.Concat(before, []byte(reportBegins+"\n"), section, []byte(reportEnds), after), 0o644)
 }
 
+// reportAll is several results in Markdown: of those with goals, how they compare and the last one whole.
+func reportAll(w io.Writer, results []*result) {
+	judging := slices.DeleteFunc(slices.Clone(results), func(res *result) bool { return len(res.Goals) == 0 })
+	if len(judging) > 1 {
+		fmt.Fprintf(w, "\n### Goals in %d runs\n\n", len(judging))
+		runsTable(judging).write(w)
+		fmt.Fprint(w, "\nThe median of each run. What follows is the last of them.\n")
+	}
+	for _, res := range results {
+		if i := slices.Index(judging, res); i < 0 || i == len(judging)-1 {
+			res.report(w)
+		}
+	}
+}
+
 // report is the result in Markdown.
 func (res *result) report(w io.Writer) {
 	fmt.Fprintf(w, "\nMeasured %s at %s on %s.\n", res.Started.Format("2006-01-02 15:04 MST"), res.Commit, res.Machine)
@@ -61,7 +78,7 @@ func (res *result) report(w io.Writer) {
 		fmt.Fprint(w, "\n### Goals\n\n")
 		goalTable(res.Goals).write(w)
 		fmt.Fprint(w, "\nMedian of the rounds [least to greatest]. A question mark: fewer than three undisturbed rounds. The machine's limit: what a system would have reached\n"+
-			"in the same rounds that takes no more than the bare machine does (fork+exec, a program through a pipe and a socket, an Echo server that says hello).\n")
+			"in the same rounds that takes no more than the bare machine does (fork+exec, a program through a pipe and a socket, an Echo server that says hello, the pace of an engine).\n")
 	}
 	for _, sc := range scenarios {
 		if res.tried(sc.name) == 0 {

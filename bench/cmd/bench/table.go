@@ -140,22 +140,55 @@ func (res *result) loads(scenario string) string {
 func goalTable(js []judged) table {
 	t := table{{"goal", "measured", "pass", "stretch", "the machine's limit", "verdict"}}
 	for _, j := range js {
-		verdict, measured, limit := j.Verdict, show(j.Summary), ""
+		verdict, limit := j.Verdict, ""
 		if j.Limit != nil {
 			limit = number(*j.Limit)
 		}
 		if j.Reached {
 			verdict += ", stretch too"
 		}
-		if j.Unit == "x" {
-			measured = strings.ReplaceAll(measured, " [", "x [")
-			if !strings.HasSuffix(measured, "]") {
-				measured += "x"
+		t = append(t, []string{j.What, j.with(show(j.Summary)), j.Bound, j.Stretch, limit, verdict})
+	}
+	return t
+}
+
+// with puts the unit to figures of a goal.
+func (j judged) with(figures string) string {
+	switch {
+	case j.Unit == "x" && strings.HasSuffix(figures, "]"):
+		return strings.ReplaceAll(figures, " [", "x [")
+	case j.Unit == "x":
+		return figures + "x"
+	case j.Unit != "":
+		return figures + " " + j.Unit
+	}
+	return figures
+}
+
+// runsTable has the medians of several runs side by side: what one run passes by luck, most of them do not.
+func runsTable(runs []*result) table {
+	head := []string{"goal", "pass"}
+	for _, res := range runs {
+		head = append(head, res.Started.Format("15:04")+" at "+res.Commit)
+	}
+	t := table{append(head, "passed")}
+	for _, g := range goals {
+		row, passed := []string{g.what, g.bound(g.pass)}, 0
+		for _, res := range runs {
+			i := slices.IndexFunc(res.Goals, func(j judged) bool { return j.Key == g.key })
+			if i < 0 {
+				row = append(row, "")
+				continue
 			}
-		} else if j.Unit != "" {
-			measured += " " + j.Unit
+			j := res.Goals[i]
+			row = append(row, j.with(number(j.Median)))
+			if j.Verdict == "PASS" {
+				passed++
+			}
 		}
-		t = append(t, []string{j.What, measured, j.Bound, j.Stretch, limit, verdict})
+		if !math.IsInf(g.pass, 1) {
+			t = append(t, append(row, fmt.Sprintf("%d of %d", passed, len(runs))))
+		}
 	}
 	return t
 }
