@@ -15,17 +15,32 @@ import (
 // shedAfter is when a process has started: it listens, and has talked to Redis.
 const shedAfter = time.Second
 
+// shedAtMost is how long pages of the program stay that nobody uses any more.
+const shedAtMost = time.Minute
+
 // shed gives back what only the start needed: the heap of it, and the pages of
 // the program, which are two thirds of an idle process. The kernel keeps those
-// as its cache, takes them back when it wants, and maps again what is used.
+// as its cache, takes them back when it wants, and maps again what is used: not
+// the page alone, but sixteen with it, of which most are not. So the pages go
+// again and again, which costs a busy process some hundred faults that read nothing.
 func shed(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-time.After(shedAfter):
+	return shedding(ctx, unmapProgram)
+}
+
+func shedding(ctx context.Context, unmap func() error) error {
+	for wait := shedAfter; ; wait = min(3*wait, shedAtMost) {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+		if wait == shedAfter {
+			debug.FreeOSMemory()
+		}
+		if err := unmap(); err != nil {
+			return err
+		}
 	}
-	debug.FreeOSMemory()
-	return unmapProgram()
 }
 
 // unmapProgram takes the program's pages out of this process; none of them is lost.

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestOnlyPagesThatNothingHasWrittenToAreTakenOut(t *testing.T) {
@@ -29,6 +33,18 @@ func TestOnlyPagesThatNothingHasWrittenToAreTakenOut(t *testing.T) {
 			t.Errorf("%s: %v, %x to %x", text, got, m.from, m.to)
 		}
 	}
+}
+
+func TestPagesGoAgainAndAgainUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		begin, at := time.Now(), []time.Duration{}
+		err := shedding(ctx, func() error { at = append(at, time.Since(begin)/time.Second); return nil })
+		if want := []time.Duration{1, 4, 13, 40, 100, 160}; err != nil || !slices.Equal(at, want) {
+			t.Errorf("%v after %d s, not %d", err, at, want)
+		}
+	})
 }
 
 func TestAProgramTakenOutOfMemoryGoesOn(t *testing.T) {
