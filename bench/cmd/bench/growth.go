@@ -91,7 +91,7 @@ var growths = []growing{
 		[]column{{"single", "POST p50 ms"}, {"p50", "pick-up p50 ms"}},
 		func(ctx context.Context, r *round, x float64) error {
 			r.delay = time.Duration(x * 1e6 / 2)
-			r.set("limit", "hello", 1) // not looked at
+			r.set("limit", "rate", 1) // not looked at
 			if err := runEnqueue(ctx, r, ours("longhaul", "")); err != nil {
 				return err
 			}
@@ -209,7 +209,9 @@ func growPending(ctx context.Context, r *round, x float64) error {
 		if err := l.fill(ctx, int(x)); err != nil {
 			return err
 		}
-		return l.measure(ctx, map[string]look{"position": l.position, "status": l.status, "list": l.list})
+		return r.awake(func() error {
+			return l.measure(ctx, map[string]look{"position": l.position, "status": l.status, "list": l.list})
+		})
 	})
 }
 
@@ -237,6 +239,6 @@ func growKept(ctx context.Context, r *round, x float64) error {
 		for range 10 {
 			l.some = append(l.some, page.Records...)
 		}
-		return l.measure(ctx, map[string]look{"status": l.status, "list": l.list})
+		return r.awake(func() error { return l.measure(ctx, map[string]look{"status": l.status, "list": l.list}) })
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // relay stands between Longhaul and Redis and holds every byte up for a while,
@@ -33,6 +35,14 @@ func relay(target string, delay time.Duration) (net.Listener, error) {
 	return l, nil
 }
 
+// holdUntil is as exact as the kernel's timers. Those of a Go program that sleeps count whole milliseconds.
+func holdUntil(due time.Time) {
+	for left := time.Until(due); left > 0; left = time.Until(due) {
+		ts := unix.NsecToTimespec(int64(left))
+		_ = unix.Nanosleep(&ts, nil) // again where a signal has come
+	}
+}
+
 // forward ends both connections when one has ended.
 func forward(to io.WriteCloser, from io.ReadCloser, delay time.Duration) {
 	type piece struct {
@@ -46,7 +56,7 @@ func forward(to io.WriteCloser, from io.ReadCloser, delay time.Duration) {
 			if err != nil {
 				continue // until the reader has seen that it is over
 			}
-			<-time.After(time.Until(p.due))
+			holdUntil(p.due)
 			if _, err = to.Write(p.data); err != nil {
 				_ = from.Close()
 			}
