@@ -71,9 +71,14 @@ func (s *state) take(e *api.Event) (line string, err error) {
 	case execution.EventAgent:
 		return s.takeAgent(e)
 	case execution.EventArtifact:
-		var file api.Artifact
-		err = read(e, &file)
-		return fmt.Sprintf("kept %s (%s)", file.Path, size(file.Size)), err
+		var file struct {
+			Path string
+			Size *int64 // none where the engine tells of it, which may still be writing
+		}
+		if err = read(e, &file); file.Size == nil {
+			return "made " + file.Path, err
+		}
+		return fmt.Sprintf("kept %s (%s)", file.Path, size(*file.Size)), err
 	case execution.EventStalled:
 		var d struct {
 			Silent float64 `json:"silent_seconds"`
