@@ -389,7 +389,11 @@ func (m *meter) finish(ctx context.Context, n int, spec func(i int) execution.Sp
 		return s
 	}, "")
 	for i := 0; i < n && err == nil; i++ {
-		err = <-ended
+		select {
+		case err = <-ended:
+		case <-ctx.Done(): // the server takes no more
+			err = ctx.Err()
+		}
 	}
 	stop()
 	return errors.Join(err, <-stopped)
