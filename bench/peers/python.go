@@ -16,25 +16,22 @@ const interpreter = "/usr/bin/python3"
 
 var web = []string{"fastapi", "uvicorn", "uvloop", "httptools"}
 
-var fastAPI = Peer{
-	Name: "fastapi", streams: true, inMemory: true,
-	needs: []need{python(web...)},
-	programs: func(_ context.Context, at *site) ([]program, error) {
-		return []program{at.uvicorn("fastapi", "app:app")}, nil
-	},
-	version: versions("fastapi", "uvicorn"),
-}
+var fastAPI = fastAPIAs("fastapi")
 
 // fastAPIPopen is the same with children that cost as little as Python allows.
-var fastAPIPopen = Peer{
-	Name: "fastapi-popen", streams: true, inMemory: true,
-	needs: fastAPI.needs,
-	programs: func(_ context.Context, at *site) ([]program, error) {
-		app := at.uvicorn("fastapi", "app:app")
-		app.env = append(app.env, "PEER_CHILDREN=popen")
-		return []program{app}, nil
-	},
-	version: fastAPI.version,
+var fastAPIPopen = fastAPIAs("fastapi-popen", "PEER_CHILDREN=popen")
+
+func fastAPIAs(name string, env ...string) Peer {
+	return Peer{
+		Name: name, streams: true, inMemory: true,
+		needs: []need{python(web...)},
+		programs: func(_ context.Context, at *site) ([]program, error) {
+			app := at.uvicorn("fastapi", "app:app")
+			app.env = append(app.env, env...)
+			return []program{app}, nil
+		},
+		version: versions("fastapi", "uvicorn"),
+	}
 }
 
 var celery = Peer{

@@ -39,18 +39,14 @@ const (
 // docker gives the engine's client, or skips.
 func docker(t *testing.T) *testcontainers.DockerClient {
 	t.Helper()
-	without := func(why string) {
-		t.Helper()
-		rig.Missing(t, "LONGHAUL_REQUIRE_DOCKER", why)
-	}
 	provider, err := testcontainers.NewDockerProvider()
 	if err != nil || provider.Health(t.Context()) != nil {
-		without("Docker does not answer (DOCKER_HOST)")
+		rig.Missing(t, "LONGHAUL_REQUIRE_DOCKER", "Docker does not answer (DOCKER_HOST)")
 	}
 	cli := provider.Client()
 	for _, image := range []string{"longhaul-api", "longhaul-worker", "longhaul-monitoring"} {
 		if _, err := cli.ImageInspect(t.Context(), image); err != nil {
-			without("there is no image " + image + ": make images")
+			rig.Missing(t, "LONGHAUL_REQUIRE_DOCKER", "there is no image "+image+": make images")
 		}
 	}
 	d, ok := cli.(*testcontainers.DockerClient)

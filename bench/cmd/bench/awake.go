@@ -15,16 +15,8 @@ import (
 // then is what it costs; without, three quarters of it were what an idle virtual
 // machine needs to wake up, once for the question and once for the answer.
 func (r *round) awake(do func() error) (err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	dir, err := r.folder("awake")
-	if err != nil {
-		return err
-	}
 	for range runtime.NumCPU() {
-		c, err := r.spawn(dir, append(os.Environ(), "GOMAXPROCS=1"), self, "spin")
+		c, err := r.spawnSelf(append(os.Environ(), "GOMAXPROCS=1"), "spin")
 		if err != nil {
 			return err
 		}

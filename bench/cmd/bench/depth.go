@@ -27,7 +27,7 @@ func runDepth(ctx context.Context, r *round, c contestant) error {
 		if err := d.fill(ctx, 1000); err != nil {
 			return err
 		}
-		if err := r.awake(func() error { return d.measure(ctx, map[string]look{"position-short": d.position}) }); err != nil {
+		if err := d.measure(ctx, map[string]look{"position-short": d.position}); err != nil {
 			return err
 		}
 		begin := time.Now()
@@ -35,9 +35,7 @@ func runDepth(ctx context.Context, r *round, c contestant) error {
 			return err
 		}
 		r.set(c.name, "fill", float64(r.size.depth-1000)/time.Since(begin).Seconds())
-		return r.awake(func() error {
-			return d.measure(ctx, map[string]look{"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos})
-		})
+		return d.measure(ctx, map[string]look{"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos})
 	})
 }
 
@@ -61,14 +59,16 @@ type look func(context.Context, *execution.Record) error
 
 func (l *line) measure(ctx context.Context, looks map[string]look) error {
 	runtime.GC() // what filling has left must not be swept meanwhile
-	for name, do := range looks {
-		p50, err := l.each(ctx, do)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	return l.r.awake(func() error {
+		for name, do := range looks {
+			p50, err := l.each(ctx, do)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			l.r.set("longhaul", name, micro(p50))
 		}
-		l.r.set("longhaul", name, micro(p50))
-	}
-	return nil
+		return nil
+	})
 }
 
 // fill goes on until n are in line.

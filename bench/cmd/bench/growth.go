@@ -209,9 +209,7 @@ func growPending(ctx context.Context, r *round, x float64) error {
 		if err := l.fill(ctx, int(x)); err != nil {
 			return err
 		}
-		return r.awake(func() error {
-			return l.measure(ctx, map[string]look{"position": l.position, "status": l.status, "list": l.list})
-		})
+		return l.measure(ctx, map[string]look{"position": l.position, "status": l.status, "list": l.list})
 	})
 }
 
@@ -239,6 +237,6 @@ func growKept(ctx context.Context, r *round, x float64) error {
 		for range 10 {
 			l.some = append(l.some, page.Records...)
 		}
-		return r.awake(func() error { return l.measure(ctx, map[string]look{"status": l.status, "list": l.list}) })
+		return l.measure(ctx, map[string]look{"status": l.status, "list": l.list})
 	})
 }

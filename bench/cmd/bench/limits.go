@@ -26,12 +26,17 @@ import (
 func forkTime(ctx context.Context, n int) (time.Duration, error) {
 	begin := time.Now()
 	err := parallel(n, 5, func(int) error {
-		cmd := exec.CommandContext(ctx, "/bin/true")
-		cmd.Stdout, cmd.Stderr = io.Discard, io.Discard // no files, so these are pipes
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		return cmd.Run()
+		return bare(ctx, "/bin/true").Run()
 	})
 	return time.Since(begin), err
+}
+
+// bare starts a program as Longhaul does it at the least.
+func bare(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard // no files, so these are pipes
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
 }
 
 // forkRate is the best of three tries: what the machine can do, and not what a
@@ -113,19 +118,11 @@ func readInto(r io.Reader, b []byte) (n int, err error) {
 
 // hello is an Echo server that does nothing, in a process of its own.
 func (r *round) hello(ctx context.Context, do func(url string) error) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	dir, err := r.folder("hello")
-	if err != nil {
-		return err
-	}
 	port, err := freePort()
 	if err != nil {
 		return err
 	}
-	c, err := r.spawn(dir, os.Environ(), self, "hello", "127.0.0.1:"+port)
+	c, err := r.spawnSelf(os.Environ(), "hello", "127.0.0.1:"+port)
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/longhaul/longhaul/bench/stat"
@@ -61,12 +58,10 @@ func (r *round) pickUps(ctx context.Context, name string, once func(file string)
 }
 
 // startOnce is the machine's limit: no POST and no system, but this program itself
-// starts the process, as forkTime does.
+// starts the process.
 func startOnce(ctx context.Context, s *session, file string) (time.Duration, error) {
 	p := s.stamp(file)
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, p.name), p.args...)
-	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd := bare(ctx, filepath.Join(s.bin, p.name), p.args...)
 	begin := time.Now()
 	if err := cmd.Run(); err != nil {
 		return 0, err

@@ -100,6 +100,19 @@ func (s *session) spawn(dir string, env []string, name string, args ...string) (
 	return c, nil
 }
 
+// spawnSelf starts this program again, with a command of its own.
+func (s *session) spawnSelf(env []string, command string, args ...string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := s.folder(command)
+	if err != nil {
+		return nil, err
+	}
+	return s.spawn(dir, env, self, append([]string{command}, args...)...)
+}
+
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
 // signal reaches the whole group, and no stranger: the group is there until the child was waited for.

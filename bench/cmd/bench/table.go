@@ -173,6 +173,9 @@ func runsTable(runs []*result) table {
 	}
 	t := table{append(head, "passed")}
 	for _, g := range goals {
+		if math.IsInf(g.pass, 1) {
+			continue
+		}
 		row, passed := []string{g.what, g.bound(g.pass)}, 0
 		for _, res := range runs {
 			i := slices.IndexFunc(res.Goals, func(j judged) bool { return j.Key == g.key })
@@ -186,9 +189,7 @@ func runsTable(runs []*result) table {
 				passed++
 			}
 		}
-		if !math.IsInf(g.pass, 1) {
-			t = append(t, append(row, fmt.Sprintf("%d of %d", passed, len(runs))))
-		}
+		t = append(t, append(row, fmt.Sprintf("%d of %d", passed, len(runs))))
 	}
 	return t
 }

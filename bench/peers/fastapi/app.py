@@ -34,6 +34,7 @@ from pydantic import BaseModel
 LIMIT = int(os.environ["CONCURRENCY"])
 DIR = os.environ["PEER_DIR"]
 POPEN = os.environ.get("PEER_CHILDREN") == "popen"
+MOST = 1 << 20  # bytes of a line
 
 SECRETS = [
     (re.compile(pattern, re.IGNORECASE), replacement)
@@ -115,38 +116,26 @@ async def run(job):
 
 
 async def execute(job):
+    command = [job["cmd"], *job["args"]]
+    how = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "start_new_session": True,
+    }
     if POPEN:
-        return await execute_by_popen(job)
-    process = await asyncio.create_subprocess_exec(
-        job["cmd"],
-        *job["args"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        limit=1 << 20,
-    )
-    async for stream, line in merge(process.stdout, process.stderr):
-        keep(job, stream, line)
-    return await process.wait()
-
-
-async def execute_by_popen(job):
-    process = subprocess.Popen(
-        [job["cmd"], *job["args"]],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    stdout, stderr = await lines_of(process.stdout), await lines_of(process.stderr)
+        process = subprocess.Popen(command, **how)
+        stdout, stderr = await lines_of(process.stdout), await lines_of(process.stderr)
+    else:
+        process = await asyncio.create_subprocess_exec(*command, **how, limit=MOST)
+        stdout, stderr = process.stdout, process.stderr
     async for stream, line in merge(stdout, stderr):
         keep(job, stream, line)
-    return await ended(process)
+    return await (ended(process) if POPEN else process.wait())
 
 
 async def lines_of(pipe):
-    reader = asyncio.StreamReader(1 << 20)
+    reader = asyncio.StreamReader(MOST)
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
     return reader
