@@ -51,12 +51,13 @@ type taker struct {
 	delayed   bool // some task of these queues has a delay
 	delayedAt time.Time
 
-	mu    sync.Mutex // guards the fields below
-	quiet time.Time  // when a look found nothing at all, not even tasks with a delay
-	news  chan struct{}
-	maybe map[string]bool // queues that may hold a task
-	used  int             // handlers that have not given their slot back
-	taken []time.Time     // tasks that no handler has begun with
+	mu       sync.Mutex // guards the fields below
+	quiet    time.Time  // when a look found nothing at all, not even tasks with a delay
+	news     chan struct{}
+	maybe    map[string]bool // queues that may hold a task
+	handlers int             // handlers that have not returned
+	used     int             // handlers that have not given their slot back
+	taken    []time.Time     // tasks that no handler has begun with
 }
 
 // takenFor is how long a task may be on its way to its handler. One that cannot
@@ -260,8 +261,31 @@ func (t *taker) ready() (bool, <-chan struct{}) {
 		return false, t.news
 	default:
 	}
+	return t.used+t.onTheirWay() < t.slots && len(t.maybe) > 0, t.news
+}
+
+// onTheirWay counts the tasks that are still to reach a handler. It needs the mutex.
+func (t *taker) onTheirWay() int {
 	t.taken = slices.DeleteFunc(t.taken, func(at time.Time) bool { return time.Since(at) > takenFor })
-	return t.used+len(t.taken) < t.slots && len(t.maybe) > 0, t.news
+	return len(t.taken)
+}
+
+// drained returns when every handler of a stopped server has. Asynq hands tasks
+// over by goroutines that it waits for only in its Shutdown: one may have been
+// taken and not have come to its handler yet.
+func (t *taker) drained() {
+	for {
+		t.mu.Lock()
+		open, news := t.handlers+t.onTheirWay(), t.news
+		t.mu.Unlock()
+		if open == 0 {
+			return
+		}
+		select {
+		case <-news:
+		case <-time.After(takenFor): // for one that never gets there
+		}
+	}
 }
 
 // look asks by itself, for the sake of lost wakes, and of tasks whose delay is
@@ -333,20 +357,30 @@ func (t *taker) took(queue string, more bool) {
 	t.taken = append(t.taken, time.Now())
 }
 
-// begin gives a handler its slot, and free gives it back.
-func (t *taker) begin() (free func()) {
+// begin gives a handler its slot, free gives it back, and end says that the
+// handler returns.
+func (t *taker) begin() (free, end func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.handlers++
 	t.used++
 	if len(t.taken) > 0 {
 		t.taken = t.taken[1:]
 	}
-	return sync.OnceFunc(func() {
+	free = sync.OnceFunc(func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.used--
 		t.tell()
 	})
+	return free, func() {
+		free()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.handlers--; t.handlers == 0 {
+			t.tell()
+		}
+	}
 }
 
 // pause ends after d, or when the server stops.

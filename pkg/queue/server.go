@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -38,10 +37,9 @@ type ServerOptions struct {
 
 // Server takes tasks out of Asynq.
 type Server struct {
-	o        ServerOptions
-	rdb      redis.UniversalClient
-	handlers sync.WaitGroup
-	taker    *taker
+	o     ServerOptions
+	rdb   redis.UniversalClient
+	taker *taker
 }
 
 // NewServer makes a Server on a client of its own, since it hooks into it. Run
@@ -113,7 +111,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	hook.stop() // lets a waiting dequeue return, so that Stop is not held up
 	srv.Stop()
-	s.handlers.Wait()
+	hook.drained()
 	// With Redis away Asynq's own goroutines wait for their commands; nothing of
 	// ours depends on them any more.
 	down := make(chan struct{})
@@ -145,10 +143,8 @@ const shutdownPatience = time.Second
 
 func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 	growStack()
-	s.handlers.Add(1)
-	defer s.handlers.Done()
-	free := s.taker.begin()
-	defer free()
+	free, end := s.taker.begin()
+	defer end()
 	id, err := execution.ParseID(string(t.Payload()))
 	if err != nil {
 		return fmt.Errorf("task of type %s holds no execution id: %w", t.Type(), asynq.SkipRetry)
