@@ -23,59 +23,73 @@ var depth = &scenario{
 
 func runDepth(ctx context.Context, r *round, c contestant) error {
 	return r.with(ctx, c, startOptions{}, func(st *stack) error {
-		d := newLine(r, st)
-		if err := d.fill(ctx, 1000); err != nil {
-			return err
-		}
-		if err := d.measure(ctx, map[string]look{"position-short": d.position}); err != nil {
+		short, long := newLine(st, "critical"), newLine(st, "low")
+		if err := short.fill(ctx, 1000); err != nil {
 			return err
 		}
 		begin := time.Now()
-		if err := d.fill(ctx, r.size.depth); err != nil {
+		if err := long.fill(ctx, r.size.depth); err != nil {
 			return err
 		}
-		r.set(c.name, "fill", float64(r.size.depth-1000)/time.Since(begin).Seconds())
-		return d.measure(ctx, map[string]look{"position": d.position, "status": d.status, "list": d.list, "lpos": d.lpos})
+		r.set(c.name, "fill", float64(r.size.depth)/time.Since(begin).Seconds())
+		return r.ask(ctx, turns{"position": long.position, "position-short": short.position},
+			turns{"status": long.status}, turns{"list": long.page}, turns{"lpos": long.lpos})
 	})
 }
 
 func micro(d time.Duration) float64 { return float64(d) / 1e3 }
 
-// line is a queue that is being filled past the API.
-type line struct {
-	r     *round
-	redis *redisServer
-	store *redisstore.Store
-	n     int
-	some  []*execution.Record // 500 at most, from everywhere in it
-}
+// question asks about the i-th of some executions.
+type question func(ctx context.Context, i int) error
 
-func newLine(r *round, st *stack) *line {
-	return &line{r: r, redis: st.redis, store: redisstore.New(st.redis.db, redisstore.Options{})}
-}
+// turns are questions that take turns: what is to be compared meets the same moments
+// of a machine that is twice as fast in one as in another.
+type turns map[string]question
 
-// look is a question about one execution.
-type look func(context.Context, *execution.Record) error
+// asked is how often each question is put.
+const asked = 500
 
-func (l *line) measure(ctx context.Context, looks map[string]look) error {
+// ask gives the median of each question, one group after the other.
+func (r *round) ask(ctx context.Context, groups ...turns) error {
 	runtime.GC() // what filling has left must not be swept meanwhile
-	return l.r.awake(func() error {
-		for name, do := range looks {
-			p50, err := l.each(ctx, do)
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+	return r.awake(func() error {
+		for _, questions := range groups {
+			took := make(map[string][]time.Duration, len(questions))
+			for i := range asked {
+				for name, put := range questions {
+					begin := time.Now()
+					if err := put(ctx, i); err != nil {
+						return fmt.Errorf("%s: %w", name, err)
+					}
+					took[name] = append(took[name], time.Since(begin))
+				}
 			}
-			l.r.set("longhaul", name, micro(p50))
+			for name, all := range took {
+				r.set("longhaul", name, micro(stat.Quantile(all, 0.5)))
+			}
 		}
 		return nil
 	})
 }
 
-// fill goes on until n are in line.
+// line is a queue that is filled past the API.
+type line struct {
+	queue string
+	redis *redisServer
+	store *redisstore.Store
+	n     int
+	some  []*execution.Record // as many as are asked about, or all: from everywhere in it
+}
+
+func newLine(st *stack, queue string) *line {
+	return &line{queue: queue, redis: st.redis, store: redisstore.New(st.redis.db, redisstore.Options{})}
+}
+
+// fill puts n in line.
 func (l *line) fill(ctx context.Context, n int) error {
-	spec := execution.Spec{Command: "true", Queue: "low", DelaySeconds: 3600}
+	spec := execution.Spec{Command: "true", Queue: l.queue, DelaySeconds: 3600}
 	spec.Normalize(execution.DefaultLimits())
-	records := make([]*execution.Record, n-l.n)
+	records := make([]*execution.Record, n)
 	err := parallel(len(records), 8, func(i int) error {
 		c, err := l.store.Create(ctx, &spec, "", "")
 		records[i] = c.Record
@@ -84,17 +98,17 @@ func (l *line) fill(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	l.n, l.some = n, nil
+	l.n = n
 	ids := make([]any, len(records))
 	for i, rec := range records {
 		ids[i] = string(rec.ID)
-		if i%max(1, len(records)/500) == 0 {
+		if i%max(1, len(records)/asked) == 0 {
 			l.some = append(l.some, rec)
 		}
 	}
 	for len(ids) > 0 { // the same ids as Asynq's own list would have them
 		k := min(len(ids), 1000)
-		if err := l.redis.db.RPush(ctx, "bench:list", ids[:k]...).Err(); err != nil {
+		if err := l.redis.db.RPush(ctx, l.list(), ids[:k]...).Err(); err != nil {
 			return err
 		}
 		ids = ids[k:]
@@ -102,33 +116,22 @@ func (l *line) fill(ctx context.Context, n int) error {
 	return nil
 }
 
-// each is the median over some of those in line.
-func (l *line) each(ctx context.Context, do look) (time.Duration, error) {
-	took := make([]time.Duration, len(l.some))
-	for i, rec := range l.some {
-		begin := time.Now()
-		if err := do(ctx, rec); err != nil {
-			return 0, err
-		}
-		took[i] = time.Since(begin)
-	}
-	return stat.Quantile(took, 0.5), nil
-}
+func (l *line) at(i int) *execution.Record { return l.some[i%len(l.some)] }
 
-func (l *line) position(ctx context.Context, rec *execution.Record) error {
-	n, err := l.store.Position(ctx, rec)
+func (l *line) position(ctx context.Context, i int) error {
+	n, err := l.store.Position(ctx, l.at(i))
 	if err == nil && (n < 0 || n >= l.n) {
 		err = fmt.Errorf("place %d of %d", n, l.n)
 	}
 	return err
 }
 
-func (l *line) status(ctx context.Context, rec *execution.Record) error {
-	_, err := l.store.Get(ctx, rec.ID)
+func (l *line) status(ctx context.Context, i int) error {
+	_, err := l.store.Get(ctx, l.at(i).ID)
 	return err
 }
 
-func (l *line) list(ctx context.Context, _ *execution.Record) error {
+func (l *line) page(ctx context.Context, _ int) error {
 	page, err := l.store.List(ctx, execution.ListQuery{Limit: 50})
 	if err == nil && len(page.Records) != 50 {
 		err = fmt.Errorf("%d in a list of 50", len(page.Records))
@@ -137,6 +140,8 @@ func (l *line) list(ctx context.Context, _ *execution.Record) error {
 }
 
 // lpos is how a place is found in a queue that is a Redis list.
-func (l *line) lpos(ctx context.Context, rec *execution.Record) error {
-	return l.redis.db.Do(ctx, "LPOS", "bench:list", string(rec.ID)).Err()
+func (l *line) lpos(ctx context.Context, i int) error {
+	return l.redis.db.Do(ctx, "LPOS", l.list(), string(l.at(i).ID)).Err()
 }
+
+func (l *line) list() string { return "bench:list:" + l.queue }

@@ -53,7 +53,7 @@ var growths = []growing{
 		nil,
 		[]column{{"cpu", "CPU µs per delivery"}, {"p99", "p99 ms"}, {"kb", "API KB per subscriber"}, {"wrong", "lines lost, doubled, reordered"}},
 		func(ctx context.Context, r *round, x float64) error {
-			return fanout(int(x), 100).run(ctx, r, ours("longhaul", ""))
+			return fanout(int(x), 100, 100).run(ctx, r, ours("longhaul", ""))
 		},
 	},
 	{
@@ -205,11 +205,11 @@ func (x *series) table() table {
 
 func growPending(ctx context.Context, r *round, x float64) error {
 	return r.with(ctx, ours("longhaul", ""), startOptions{}, func(st *stack) error {
-		l := newLine(r, st)
+		l := newLine(st, "low")
 		if err := l.fill(ctx, int(x)); err != nil {
 			return err
 		}
-		return l.measure(ctx, map[string]look{"position": l.position, "status": l.status, "list": l.list})
+		return r.ask(ctx, turns{"position": l.position}, turns{"status": l.status}, turns{"list": l.page})
 	})
 }
 
@@ -229,14 +229,12 @@ func growKept(ctx context.Context, r *round, x float64) error {
 			return err
 		}
 		r.set("longhaul", "bytes", float64(each))
-		l := newLine(r, st)
+		l := newLine(st, "low")
 		page, err := l.store.List(ctx, execution.ListQuery{Limit: 50})
 		if err != nil {
 			return err
 		}
-		for range 10 {
-			l.some = append(l.some, page.Records...)
-		}
-		return l.measure(ctx, map[string]look{"status": l.status, "list": l.list})
+		l.some = page.Records
+		return r.ask(ctx, turns{"status": l.status}, turns{"list": l.page})
 	})
 }

@@ -35,7 +35,7 @@ func smoke(ctx context.Context) error {
 	}
 	defer s.close()
 	r := &runner{session: s, size: smokeSize, result: newResult(), field: []contestant{ours("longhaul", "")}}
-	crowd, place := fanout(50, 100), &scenario{name: "place", run: runPlace}
+	crowd, place := fanout(50, 100, 100), &scenario{name: "place", run: runPlace}
 	for _, sc := range []*scenario{logs, crowd, exact, biglog, idle, place} {
 		if err := r.once(ctx, sc, 0); err != nil {
 			return fmt.Errorf("%s: %w", sc.name, err)
