@@ -30,6 +30,7 @@ export class LogView {
     this.wrap = this.quiet = this.gone = false
     this.times = this.stream = ''
     this.began = this.widest = 0
+    this.top = 0 // where the browser last told that the list stands
     this.put = -1 // where we scrolled to ourselves, until the browser tells of it
     this.closed = /** @type {Set<number>} */ (new Set()) // first lines of groups that are closed
     this.marked = /** @type {[number, number]|null} */ (null)
@@ -68,10 +69,9 @@ export class LogView {
 
   listen() {
     const stop = new AbortController()
-    let top = 0
     this.list.addEventListener('scroll', () => {
-      const up = this.list.scrollTop < top - 1
-      top = this.list.scrollTop
+      const up = this.list.scrollTop < this.stood - 1
+      const top = this.top = this.list.scrollTop
       this.list.classList.toggle('aside', this.list.scrollLeft > 0) // numbers stay in sight
       const atEnd = this.list.scrollHeight - top - this.list.clientHeight < this.height * 2
       const ours = top === this.put // told a frame late: the reader may have stopped following since
@@ -200,8 +200,13 @@ export class LogView {
     }
   }
 
+  /** Where the list stands if the reader has not moved it. */
+  get stood() { return this.put < 0 ? this.top : this.put }
+
   toEnd() {
     const from = this.list.scrollTop
+    // Further up, and not because there is less to scroll: the reader went there, and the browser is about to tell.
+    if (from < this.stood - 1 && this.stood <= this.list.scrollHeight - this.list.clientHeight) return
     this.list.scrollTop = this.list.scrollHeight
     if (this.list.scrollTop !== from) this.put = this.list.scrollTop
   }
