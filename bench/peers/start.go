@@ -110,7 +110,7 @@ func (s *Stack) answers(ctx context.Context) (bool, error) {
 
 // await asks until the answer is yes, or an error, or a process has ended.
 func (s *Stack) await(ctx context.Context, what string, yes func(context.Context) (bool, error)) error {
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(time.Millisecond) // as often as Longhaul is asked
 	defer tick.Stop()
 	for {
 		if ok, err := yes(ctx); ok || err != nil {

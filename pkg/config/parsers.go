@@ -81,10 +81,10 @@ func queues(c *Config, s string) error {
 	return nil
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) // of at most 100
 
 func workerName(c *Config, s string) error {
-	if !nameForm.MatchString(s) {
+	if len(s) > 100 || !nameForm.MatchString(s) {
 		return errors.New("must be 1 to 100 letters, digits, '.', '_' or '-', starting with a letter or digit")
 	}
 	c.WorkerName = s

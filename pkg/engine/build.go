@@ -21,7 +21,7 @@ type builder struct {
 
 func (b *builder) engine(name string, f *entryFile) *entry {
 	key := "engines." + name
-	if !engineName.MatchString(name) {
+	if len(name) > 63 || !engineName.MatchString(name) {
 		b.problems.add(key, "has a name that is not 1 to 63 of a-z, 0-9, '.', '_', '-', starting with a letter or digit")
 	}
 	if f == nil {

@@ -53,7 +53,7 @@ func leaves(v *jsonschema.ValidationError, see func(*jsonschema.ValidationError)
 }
 
 var (
-	plainName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
+	plainName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`) // of at most 64
 	plainIndex = regexp.MustCompile(`^[0-9]+$`)
 )
 
@@ -66,7 +66,7 @@ func locate(path []string) string {
 		switch {
 		case plainIndex.MatchString(s):
 			b.WriteString("[" + s + "]")
-		case plainName.MatchString(s):
+		case len(s) <= 64 && plainName.MatchString(s):
 			b.WriteString("." + s)
 		default:
 			return b.String()

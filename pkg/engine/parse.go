@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	engineName  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
-	commandName = regexp.MustCompile(`^[A-Za-z0-9./_-]+$`) // at most 255: a bound in the pattern would cost each start a millisecond
+	// A bound within a pattern would cost each start of a program up to a millisecond.
+	engineName  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`) // of at most 63
+	commandName = regexp.MustCompile(`^[A-Za-z0-9./_-]+$`)     // of at most 255
 )
 
 // Parse reads a catalog whose relative paths start at dir. The error lists

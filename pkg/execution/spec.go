@@ -95,7 +95,7 @@ func DefaultLimits() Limits {
 }
 
 var (
-	labelKey = regexp.MustCompile(`^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$`)
+	labelKey = regexp.MustCompile(`^[a-z0-9]([a-z0-9._/-]*[a-z0-9])?$`) // of at most 63
 	envName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
@@ -181,7 +181,7 @@ func (s *Spec) validateLabels(l Limits, p *problems) {
 		p.addf("labels", "are %d; at most %d are taken", len(s.Labels), l.MaxLabels)
 	}
 	for k, v := range s.Labels {
-		if !labelKey.MatchString(k) {
+		if len(k) > 63 || !labelKey.MatchString(k) {
 			p.add("labels", "holds a key that is not 1 to 63 of a-z, 0-9, '.', '_', '/', '-', starting and ending with a letter or digit")
 		}
 		if len(v) > 128 || !utf8.ValidString(v) || strings.ContainsAny(v, "\x00\n\r") {

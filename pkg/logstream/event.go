@@ -17,7 +17,7 @@ type engineEvent struct {
 	redact string // a value to redact from now on; then there is no event
 }
 
-var eventType = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
+var eventType = regexp.MustCompile(`^[a-z][a-z0-9_.-]*$`) // of at most 64
 
 // reserved are the types that say something in Longhaul's own name.
 var reserved = []execution.EventType{
@@ -33,7 +33,7 @@ func parseEvent(line []byte) (e engineEvent, mistake string) {
 		return e, "a line that is no JSON object was dropped"
 	}
 	var typ string
-	if json.Unmarshal(fields["type"], &typ) != nil || !eventType.MatchString(typ) {
+	if json.Unmarshal(fields["type"], &typ) != nil || len(typ) > 64 || !eventType.MatchString(typ) {
 		return e, `an object without a "type" was dropped: it must be a string of 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter`
 	}
 	e.typ = execution.EventType(typ)
