@@ -138,6 +138,15 @@ func TestAHostNameIsAsLongAsDNSAllows(t *testing.T) {
 	}
 }
 
+func TestAWorkersNameHasABound(t *testing.T) {
+	for n, fits := range map[int]bool{100: true, 101: false} {
+		_, err := Load(env("WORKER_NAME="+strings.Repeat("x", n), "REDIS_URL=redis://x"), Worker)
+		if (err == nil) != fits {
+			t.Errorf("a worker's name of %d: %v", n, err)
+		}
+	}
+}
+
 func TestAFileThatIsNamedMustBeThere(t *testing.T) {
 	_, err := Load(env("LONGHAUL_CONFIG=/nowhere.yaml"), Worker)
 	if err == nil || !strings.Contains(err.Error(), "LONGHAUL_CONFIG") {

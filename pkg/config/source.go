@@ -54,7 +54,7 @@ func plain(v any) string {
 // defaultWorkerName differs between replicas and between two workers of a host.
 func defaultWorkerName() string {
 	name, err := os.Hostname()
-	if err != nil || len(name) > 100 || !nameForm.MatchString(name) {
+	if err != nil || !nameForm.MatchString(name) {
 		name = "worker"
 	}
 	return fmt.Sprintf("%.80s-%d", name, os.Getpid())

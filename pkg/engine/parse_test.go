@@ -82,6 +82,7 @@ func TestWhatIsWrongIsSaidInPlainWords(t *testing.T) {
 		"params_to":        {"engines: {a: {command: [x], params_to: file}}", "must be args (the default), stdin or env"},
 		"fraction":         {"engines: {a: {command: [x], timeout: 1500ms}}", "must be whole seconds"},
 		"half a second":    {"engines: {a: {command: [x], limits: {cpu_seconds: 500ms}}}", "must be whole seconds"},
+		"a long engine":    {"engines: {" + strings.Repeat("x", 64) + ": {command: [x]}}", "has a name that is not 1 to 63"},
 		"a long command":   {"commands: {" + strings.Repeat("x", 256) + ": }", "has a name that is not 1 to 255"},
 		"self alias":       {"engines: {a: {command: [x], params: &p {properties: {q: *p}}}}", "JSON Schema"},
 	} {

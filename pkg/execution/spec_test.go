@@ -67,6 +67,8 @@ func TestValidateNamesTheFieldAndNeverTheValue(t *testing.T) {
 		{"max_attempts", func(s *Spec) { s.OnInterrupt, s.MaxAttempts = Requeue, 0 }},
 		{"on_interrupt", func(s *Spec) { s.OnInterrupt = secret }},
 		{"labels", func(s *Spec) { s.Labels = map[string]string{"Up": "x"} }},
+		{"", func(s *Spec) { s.Labels = map[string]string{strings.Repeat("x", 63): "x"} }},
+		{"labels", func(s *Spec) { s.Labels = map[string]string{strings.Repeat("x", 64): "x"} }},
 		{"labels.team", func(s *Spec) { s.Labels["team"] = secret + "\n" }},
 		{"labels.team", func(s *Spec) { s.Labels["team"] = strings.Repeat("x", 129) }},
 		{"labels.team", func(s *Spec) { s.Labels["team"] = "\xff" }},
