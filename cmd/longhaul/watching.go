@@ -67,8 +67,8 @@ func (w *watching) startAndWatch(c *cobra.Command, to *connection, start func(co
 	return errors.Join(writeJSON(c.OutOrStdout(), e, "  "), end.exit())
 }
 
-// startUnlessStopped waits for the server's answer, or for a signal.
-func startUnlessStopped(ctx context.Context, signals <-chan os.Signal, start func(context.Context) (*api.Started, error)) (*api.Started, error) {
+// startUnlessStopped waits for the server's answer, or for a signal. One that comes together with the answer is for who watches: it stays in signals.
+func startUnlessStopped(ctx context.Context, signals chan os.Signal, start func(context.Context) (*api.Started, error)) (*api.Started, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	type answer struct {
@@ -86,6 +86,12 @@ func startUnlessStopped(ctx context.Context, signals <-chan os.Signal, start fun
 	case sig := <-signals:
 		cancel(fmt.Errorf("stopped by %v before the server had answered; longhaul ls says whether it was started", sig))
 		a := <-answered
+		if a.err == nil {
+			select {
+			case signals <- sig:
+			default: // there are more, which do as well
+			}
+		}
 		return a.started, a.err
 	}
 }
