@@ -23,6 +23,7 @@ type generation struct {
 	began time.Time
 	units sync.WaitGroup // what was forked and is not gone
 	tail  *tail
+	said  chan struct{} // closed when nothing more can come of it
 
 	once    sync.Once
 	retired chan struct{}
@@ -56,11 +57,12 @@ func (k *Keeper) load(ctx context.Context, s *stock) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{Template: t, spec: w, began: time.Now(), tail: &tail{}, retired: make(chan struct{})}
+	g := &generation{Template: t, spec: w, began: time.Now(), tail: &tail{}, said: make(chan struct{}), retired: make(chan struct{})}
 	var readers sync.WaitGroup
 	for _, pipe := range []*os.File{t.Stdout(), t.Stderr()} {
 		readers.Go(func() { _, _ = io.Copy(g.tail, pipe); _ = pipe.Close() })
 	}
+	go func() { readers.Wait(); close(g.said) }()
 	limited, cancel := context.WithTimeoutCause(ctx, w.ImportTimeout, fmt.Errorf("the import takes longer than warm.import_timeout, %v", w.ImportTimeout))
 	defer cancel()
 	if err = t.Loaded(limited); err == nil {
@@ -73,7 +75,7 @@ func (k *Keeper) load(ctx context.Context, s *stock) (*generation, error) {
 		t.Retire()
 		t.Terminate(0)
 		<-t.Gone()
-		readers.Wait()
+		<-g.said
 		return g, err
 	}
 	k.ending.Go(func() {
@@ -85,7 +87,7 @@ func (k *Keeper) load(ctx context.Context, s *stock) (*generation, error) {
 		g.units.Wait()
 		t.Terminate(0)
 		<-t.Gone()
-		readers.Wait()
+		<-g.said
 	})
 	return g, nil
 }
@@ -116,10 +118,17 @@ func (g *generation) worn() string {
 	return ""
 }
 
-// lastWords are what it printed last. They are for the log alone: they may tell of the worker's disk.
+// wordsPatience is how long the last words of a launcher that ends may be on their way. What it has forked may keep its pipes open.
+const wordsPatience = 500 * time.Millisecond
+
+// lastWords are what it printed last, at or near its end. They are for the log alone: they may tell of the worker's disk.
 func (g *generation) lastWords() string {
 	if g == nil {
 		return ""
+	}
+	select {
+	case <-g.said:
+	case <-time.After(wordsPatience):
 	}
 	return g.tail.String()
 }
