@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/longhaul/longhaul/pkg/process/boot"
 )
 
 // shedAfter is when a process has started: it listens, and has talked to Redis.
@@ -35,6 +37,9 @@ func shedding(ctx context.Context, unmap func() error) error {
 		case <-time.After(wait):
 		}
 		if wait == shedAfter {
+			if boot.CollectorWaits() {
+				debug.SetGCPercent(100)
+			}
 			debug.FreeOSMemory()
 		}
 		if err := unmap(); err != nil {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/longhaul/longhaul/pkg/process"
+	"github.com/longhaul/longhaul/pkg/process/boot"
 	"github.com/longhaul/longhaul/pkg/process/processtest"
 )
 
@@ -32,7 +35,8 @@ type helper struct {
 func startHelper(t *testing.T, role string) *helper {
 	t.Helper()
 	h := &helper{Cmd: exec.Command(processtest.Path(), "helper", role), t: t, id: newID()}
-	h.Env = append(os.Environ(), "HELPER_ID="+h.id, "GORACE=atexit_sleep_ms=0")
+	chosen := func(v string) bool { return strings.HasPrefix(v, "GOGC=") } // it would stay as it is
+	h.Env = append(slices.DeleteFunc(os.Environ(), chosen), "HELPER_ID="+h.id, "GORACE=atexit_sleep_ms=0")
 	h.Stderr = os.Stderr
 	out, err := h.StdoutPipe()
 	if err != nil {
@@ -67,7 +71,7 @@ func helperMain() {
 	case "status":
 		printStatus()
 	case "calm":
-		process.Calm()
+		boot.Calm()
 		beCalm()
 	case "worker":
 		beWorker(os.Getenv("HELPER_ID"))
@@ -102,6 +106,11 @@ func beCalm() {
 		panic(err)
 	}
 	fmt.Printf("%d\n%d\n0%s\n", os.Getpid(), usual, os.Getenv("LONGHAUL_SLACK"))
+	percent := 0
+	if boot.CollectorWaits() {
+		percent = debug.SetGCPercent(100)
+	}
+	fmt.Printf("%d\n0%s\n", percent, os.Getenv("GOGC"))
 	printOfEngine("/proc/self/timerslack_ns")
 }
 

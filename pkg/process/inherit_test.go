@@ -210,6 +210,9 @@ func TestACalmWorkerIsTheSameProcessAndItsEnginesHaveTheUsualTimers(t *testing.T
 	if left := h.number(); left != 0 {
 		t.Errorf("its environment still holds a slack of %d", left)
 	}
+	if percent, left := h.number(), h.number(); percent != 400 || left != 0 {
+		t.Errorf("its collector waits until the heap has grown by %d %%, and its environment holds a GOGC of %d", percent, left)
+	}
 	if engine := h.number(); engine != usual {
 		t.Errorf("its engine's timers may be %d ns late, not %d", engine, usual)
 	}

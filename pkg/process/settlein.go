@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/longhaul/longhaul/pkg/process/boot"
 )
 
 // settleIn gives the shim, once, what its engines inherit from it or rely on.
@@ -17,7 +19,7 @@ func settleIn() error {
 	}
 	defaultSignals()
 	closeOnExec()
-	usualTimers()
+	boot.Usual()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become subreaper: %w", err)
 	}

@@ -6,13 +6,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/longhaul/longhaul/pkg/process/boot"
 )
 
 const (
 	selfExe  = "/proc/self/exe" // the running program, even after its file was replaced by a deploy
 	shimName = "longhaul-shim"  // argv[0]: what ps(1) shows
 	// envShim marks a shim, and tells it its worker's pid. The name in argv[0] alone could be a copy or a link of the program.
-	envShim = "LONGHAUL_SHIM"
+	envShim = boot.EnvShim
 	// socketFD is where a shim finds its end of the socket.
 	socketFD = 3
 )
@@ -34,15 +36,12 @@ func newShim(p *Pool) (*shim, error) {
 		return nil, err
 	}
 	defer null.Close()
-	usual, restore := lazyTimers(lazySlack)
+	usual, restore := boot.Children(boot.Lazy)
 	defer restore()
-	if slackBefore > 0 {
-		usual = slackBefore
-	}
 	child, err := os.StartProcess(selfExe, []string{shimName}, &os.ProcAttr{
 		// Nothing of the worker's environment: the engine, which runs as the same user, can read the shim's.
 		// One processor is plenty for one thread, and saves the runtime's helpers.
-		Env:   []string{envShim + "=" + strconv.Itoa(os.Getpid()), envSlack + "=" + strconv.Itoa(usual), "GOMAXPROCS=1"},
+		Env:   []string{envShim + "=" + strconv.Itoa(os.Getpid()), boot.EnvSlack + "=" + strconv.Itoa(usual), "GOMAXPROCS=1"},
 		Files: []*os.File{null, null, os.Stderr, theirs},
 		Sys: &syscall.SysProcAttr{
 			Setsid:    true, // own group, no terminal: an interrupt typed at the worker is the worker's to handle
