@@ -222,7 +222,7 @@ func (t *taker) turn(ctx context.Context) bool {
 func (t *taker) await(ctx context.Context) bool {
 	poll := time.NewTimer(idlePoll)
 	defer poll.Stop()
-	for {
+	for woken := false; ; {
 		hold := t.hold()
 		if hold != nil {
 			select {
@@ -232,8 +232,9 @@ func (t *taker) await(ctx context.Context) bool {
 				return false
 			}
 		}
-		// Also while one queue has enough to do: another may hold what no wake told of.
-		if time.Since(t.looked) >= idlePoll {
+		// Also while one queue has enough to do: another may hold what no wake told of. But
+		// not between a wake and its task.
+		if !woken && time.Since(t.looked) >= idlePoll {
 			t.look(ctx)
 			t.looked = time.Now()
 		}
@@ -243,7 +244,9 @@ func (t *taker) await(ctx context.Context) bool {
 		}
 		select {
 		case <-news:
+			woken = true
 		case <-poll.C:
+			woken = false
 			poll.Reset(idlePoll)
 			t.looked = time.Time{} // by the clock it may be a moment too early for that
 		case <-t.done:

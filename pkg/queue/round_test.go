@@ -55,6 +55,56 @@ func TestAWakeMeetsTheBeginningOfARound(t *testing.T) {
 	})
 }
 
+// A look takes two round trips, and may be due when a wake comes.
+func TestAWakeIsNotHeldUpByALook(t *testing.T) {
+	var asked, looks int
+	rdb := redis.NewClient(&redis.Options{})
+	defer rdb.Close()
+	rdb.AddHook(empty(func(string) { asked++ }))
+	rdb.AddHook(onExists(func() {
+		if asked < 2 {
+			looks++
+		}
+	}))
+	synctest.Test(t, func(t *testing.T) {
+		hook := newTaker(rdb, []string{"default"}, 1, nil)
+		hook.looked = time.Now().Add(-idlePoll / 2)
+		process := hook.ProcessHook(nil)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for range 3 { // the start's own, that of the wake, and one that the stop ends
+				_ = process(t.Context(), redis.NewCmd(t.Context(), "evalsha", "hash", 4, "asynq:{default}:pending", "asynq:{default}:paused", "", ""))
+			}
+		}()
+		<-time.After(idlePoll * 3 / 4)
+		hook.wake("default")
+		synctest.Wait()
+		if asked != 2 || looks != 0 {
+			t.Errorf("asked %d times, after %d looks", asked, looks)
+		}
+		hook.stop()
+		<-over
+	})
+}
+
+// onExists is a Redis in which no key exists, and which says when it is asked.
+type onExists func()
+
+func (e onExists) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "exists" {
+			e()
+			return nil
+		}
+		return next(ctx, cmd)
+	}
+}
+func (e onExists) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (e onExists) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
 // empty is a Redis whose queues hold nothing, and which tells what it is asked for.
 type empty func(queue string)
 
