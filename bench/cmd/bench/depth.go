@@ -32,8 +32,15 @@ func runDepth(ctx context.Context, r *round, c contestant) error {
 			return err
 		}
 		r.set(c.name, "fill", float64(r.size.depth)/time.Since(begin).Seconds())
-		return r.ask(ctx, turns{"position": long.position, "position-short": short.position},
+		err := r.ask(ctx, turns{"position": long.position, "position-short": short.position, "ping": long.ping},
 			turns{"status": long.status}, turns{"list": long.page}, turns{"lpos": long.lpos})
+		// The limit of what is asked is a question that Redis has nothing to do for.
+		for _, name := range []string{"position", "position-short", "status"} {
+			r.set("limit", name, r.Values[c.name+"/ping"])
+		}
+		r.set("limit", "lpos", r.Values[c.name+"/lpos"])
+		delete(r.Values, c.name+"/ping")
+		return err
 	})
 }
 
@@ -138,6 +145,8 @@ func (l *line) page(ctx context.Context, _ int) error {
 	}
 	return err
 }
+
+func (l *line) ping(ctx context.Context, _ int) error { return l.redis.db.Ping(ctx).Err() }
 
 // lpos is how a place is found in a queue that is a Redis list.
 func (l *line) lpos(ctx context.Context, i int) error {
