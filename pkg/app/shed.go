@@ -14,6 +14,10 @@ import (
 	"github.com/longhaul/longhaul/pkg/process/boot"
 )
 
+// collectAfter is when a collection holds up no start any more. Much later, those who come first to a process
+// would fill its memory with what nobody uses.
+const collectAfter = 100 * time.Millisecond
+
 // shedAfter is when a process has started: it listens, and has talked to Redis.
 const shedAfter = time.Second
 
@@ -26,6 +30,14 @@ const shedAtMost = time.Minute
 // the page alone, but sixteen with it, of which most are not. So the pages go
 // again and again, which costs a busy process some hundred faults that read nothing.
 func shed(ctx context.Context) error {
+	if boot.CollectorWaits() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(collectAfter):
+			debug.SetGCPercent(100)
+		}
+	}
 	return shedding(ctx, unmapProgram)
 }
 
@@ -37,9 +49,6 @@ func shedding(ctx context.Context, unmap func() error) error {
 		case <-time.After(wait):
 		}
 		if wait == shedAfter {
-			if boot.CollectorWaits() {
-				debug.SetGCPercent(100)
-			}
 			debug.FreeOSMemory()
 		}
 		if err := unmap(); err != nil {

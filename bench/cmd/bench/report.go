@@ -78,7 +78,7 @@ func (res *result) report(w io.Writer) {
 		fmt.Fprint(w, "\n### Goals\n\n")
 		goalTable(res.Goals).write(w)
 		fmt.Fprint(w, "\nMedian of the rounds [least to greatest]. A question mark: fewer than three undisturbed rounds. The machine's limit: what a system would have reached\n"+
-			"in the same rounds that takes no more than the bare machine does (fork+exec, a program through a pipe and a socket, an Echo server that says hello, the pace of an engine).\n")
+			"in the same rounds that takes no more than the bare machine does (fork+exec, a program through a pipe and a socket, an Echo server that says hello, the pace of an engine, a PING).\n")
 	}
 	for _, sc := range scenarios {
 		if res.tried(sc.name) == 0 {

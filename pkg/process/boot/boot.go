@@ -78,7 +78,7 @@ func Calm() {
 }
 
 // CollectorWaits says that this program was started with a collector that waits for more than it should once
-// the program runs: then debug.SetGCPercent(100) is due.
+// the program has started: then debug.SetGCPercent(100) is due.
 func CollectorWaits() bool { return waiting }
 
 // Children makes what this thread starts lazy, until restore. usual is what the slack
