@@ -57,7 +57,7 @@ func (s *Store) CreateAs(ctx context.Context, id execution.ID, spec *execution.S
 		string(body), spec.Queue, spec.Name(), spec.DelaySeconds * 1000,
 		(s.o.MaxQueue + s.partitions - 1) / s.partitions,
 		spec.WebhookURL, idem, digest(string(compared)), s.o.IdempotencyTTL.Milliseconds(),
-		NewToken(), spec.QueueTimeoutSeconds * 1000, len(spec.Labels),
+		NewToken(), spec.QueueTimeoutSeconds * 1000, s.implied, len(spec.Labels),
 	}
 	for k, v := range spec.Labels {
 		args = append(args, k+"="+v)

@@ -24,10 +24,6 @@ const (
 	foldLog = 4 << 10
 	// foldEntries is how many entries such a log may have.
 	foldEntries = 64
-	// foldGrace is how long releases that know no folded records may still run
-	// beside this one, or come back, after its first process has started: as long
-	// as their idempotency keys live.
-	foldGrace = 24 * time.Hour
 )
 
 // Fold gives ended executions the form in which they wait for the end of their
@@ -68,7 +64,7 @@ func (s *Store) toFold(ctx context.Context, p string) (now time.Time, ids []stri
 	}
 	now = clock.Val()
 	if from.Val() == "" { // an older release was here first, and may still be
-		return now, nil, wrap("write "+keyMeta, s.rdb.HSetNX(ctx, keyMeta, "folds", millis(now.Add(foldGrace))).Err())
+		return now, nil, wrap("write "+keyMeta, s.rdb.HSetNX(ctx, keyMeta, "folds", millis(now.Add(upgradeGrace))).Err())
 	}
 	if now.Before(fromMillis(from.Val())) {
 		return now, nil, nil

@@ -10,7 +10,7 @@ import (
 // Every key of Longhaul, with {p<k>} for the partition's hash tag:
 //
 //	key                        type    TTL              holds
-//	lh:meta                    hash    none: one key    schema version, number of partitions (fixed at first start), when folding begins
+//	lh:meta                    hash    none: one key    schema version, number of partitions (fixed at first start), from when (ms) records are folded and first events implied
 //	lh:probe                   -       never there      Ping writes nothing to it
 //	lh:{p0}:x:<id>             hash    by retention     the record; fields in record.go
 //	                           string  by retention     the same, folded some time after the end; see folded.go

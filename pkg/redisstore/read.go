@@ -96,29 +96,44 @@ func field(m redis.XMessage, name string) string {
 }
 
 // entries gives those that follow after, without a hole between them: from the
-// stream, or from the archive where the stream has a hole. more says that there
-// may be more at once.
+// stream, or from the archive where the stream has a hole; the first of all from
+// the record. more says that there may be more at once.
 func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cursor, count int64) (found []entry, more bool, err error) {
 	if known := s.segments.remembered(id, after); known != nil {
 		return known, true, nil // without what follows it in Redis, which would be read in vain
 	}
+	begins := after == 0
+	after = max(after, 1)
 	p, from := s.prefixOf(id), (after + 1).String()
 	pipe := s.rdb.Pipeline()
 	stored := pipe.XRangeN(ctx, eventsKey(p, id), from+"-0", "+", count)
 	// After the stream: what is sealed in between is then in both, not in neither.
 	sealed := pipe.ZRangeByScore(ctx, segmentsKey(p, id), &redis.ZRangeBy{Min: from, Max: "+inf", Count: 1})
 	// And then the record: a log that is folded in between is in all three.
+	var born *redis.SliceCmd
+	if begins {
+		born = pipe.HMGet(ctx, recordKey(p, id), bornFields...)
+	}
 	kind := pipe.Type(ctx, recordKey(p, id))
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := exceptFolded(pipe.Exec(ctx)); err != nil {
 		return nil, false, wrap("read events", err)
 	}
+	var first []entry
+	var f folded
 	switch kind.Val() {
 	case "none":
 		return nil, false, gone(id)
 	case "string":
-		if f, err := s.getFolded(ctx, id); err != nil || f.whole {
-			return f.after(after), false, err
+		if f, err = s.getFolded(ctx, id); err == nil && begins {
+			first, err = f.first(id)
 		}
+	default:
+		if begins {
+			first, err = firstOf(id, born)
+		}
+	}
+	if err != nil || f.whole {
+		return append(first, f.after(after)...), false, err
 	}
 	more = len(stored.Val()) == int(count)
 	for i, m := range stored.Val() {
@@ -133,14 +148,14 @@ func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cu
 		found = append(found, e)
 	}
 	if len(sealed.Val()) == 0 || len(found) > 0 && found[0].first <= after+1 {
-		return found, more, nil
+		return append(first, found...), more, nil
 	}
 	ref, err := parseSegmentRef(sealed.Val()[0])
 	if err != nil || len(found) > 0 && found[0].first < ref.first {
-		return found, more, err
+		return append(first, found...), more, err
 	}
 	found, err = s.archived(ctx, id, ref, after)
-	return found, true, err
+	return append(first, found...), true, err
 }
 
 // open decodes one entry and drops what the reader has seen. A hole before it

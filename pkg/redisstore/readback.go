@@ -46,8 +46,9 @@ func (s *Store) ReadBack(ctx context.Context, id execution.ID, before execution.
 }
 
 // entriesBack gives the newest entries with events before a number, oldest
-// first: some of the stream, or those of a segment where that is newer. Where
-// a log is, it asks in the order that entries does, for the same reason.
+// first: some of the stream, or those of a segment where that is newer, and
+// event 1 where nothing is between. Where a log is, it asks in the order that
+// entries does, for the same reason.
 func (s *Store) entriesBack(ctx context.Context, id execution.ID, before execution.Cursor) (found []entry, err error) {
 	if before <= 1 {
 		return nil, nil
@@ -61,17 +62,25 @@ func (s *Store) entriesBack(ctx context.Context, id execution.ID, before executi
 	segments := segmentsKey(p, id)
 	sealed := pipe.ZRangeByScore(ctx, segments, &redis.ZRangeBy{Min: last, Max: "+inf", Count: 1})
 	sealedOlder := pipe.ZRevRangeByScore(ctx, segments, &redis.ZRangeBy{Min: "-inf", Max: "(" + last, Count: 1})
+	born := pipe.HMGet(ctx, recordKey(p, id), bornFields...)
 	kind := pipe.Type(ctx, recordKey(p, id))
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := exceptFolded(pipe.Exec(ctx)); err != nil {
 		return nil, wrap("read events", err)
 	}
+	var first []entry
+	var f folded
 	switch kind.Val() {
 	case "none":
 		return nil, gone(id)
 	case "string":
-		if f, err := s.getFolded(ctx, id); err != nil || f.whole {
-			return entriesBefore(f.log, before), err
+		if f, err = s.getFolded(ctx, id); err == nil {
+			first, err = f.first(id)
 		}
+	default:
+		first, err = firstOf(id, born)
+	}
+	if err != nil || f.whole {
+		return behind(first, entriesBefore(f.log, before)), err
 	}
 	stored := older.Val()
 	slices.Reverse(stored)
@@ -84,14 +93,25 @@ func (s *Store) entriesBack(ctx context.Context, id execution.ID, before executi
 	}
 	found = entriesBefore(found, before)
 	ref, ok, err := newestSegment(append(sealed.Val(), sealedOlder.Val()...), before)
-	if err != nil || !ok {
-		return found, err
+	if err != nil {
+		return nil, err
 	}
-	if len(found) > 0 && found[len(found)-1].last > ref.last {
+	switch {
+	case ok && len(found) > 0 && found[len(found)-1].last > ref.last:
 		return entriesAfter(found, ref.last), nil
+	case ok:
+		found, err = s.archived(ctx, id, ref, ref.first-1)
+		found = entriesBefore(found, before)
 	}
-	entries, err := s.archived(ctx, id, ref, ref.first-1)
-	return entriesBefore(entries, before), err
+	return behind(first, found), err
+}
+
+// behind puts entries behind event 1, where they begin there or are none.
+func behind(first, entries []entry) []entry {
+	if len(entries) > 0 && entries[0].first != 2 {
+		return entries
+	}
+	return append(first, entries...)
 }
 
 // newestSegment is the first of those named that has an event before a number.

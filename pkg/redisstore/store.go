@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,11 @@ import (
 // schemaVersion is raised when the meaning of a key changes; an older or newer
 // program then refuses to touch the data.
 const schemaVersion = 1
+
+// upgradeGrace is how long releases that know less may still run beside this
+// one, or come back, after its first process has started: as long as their
+// idempotency keys live.
+const upgradeGrace = 24 * time.Hour
 
 // Options of a Store. Zero values get the defaults that DESIGN names.
 type Options struct {
@@ -35,12 +41,13 @@ type Store struct {
 	rdb        redis.UniversalClient
 	o          Options
 	partitions int
+	implied    int64 // Unix milliseconds from which no log needs its first event (first.go)
 	codec      codec
 	creates    creates
 	segments   segments
 	rooms      rooms
 	first      sync.Mutex  // one Ready at a time, since it may change partitions
-	ready      atomic.Bool // meta was read: partitions is Redis' own number
+	ready      atomic.Bool // meta was read: partitions and implied are Redis' own
 }
 
 // New makes a Store on a client from Dial. It does not call Redis: Ready does.
@@ -76,15 +83,16 @@ func (s *Store) Ready(ctx context.Context) error {
 	if s.ready.Load() {
 		return nil
 	}
-	meta, err := s.rdb.HMGet(ctx, keyMeta, "version", "partitions").Result()
+	meta, err := s.rdb.HMGet(ctx, keyMeta, "version", "partitions", "implied").Result()
 	if err == nil && (meta[0] == nil || meta[1] == nil) { // else nothing is written: Redis may be full
 		pipe := s.rdb.TxPipeline()
 		if meta[0] == nil { // nobody was here before: there is no older release to wait for
 			pipe.HSetNX(ctx, keyMeta, "folds", 0)
+			pipe.HSetNX(ctx, keyMeta, "implied", 0)
 		}
 		pipe.HSetNX(ctx, keyMeta, "version", schemaVersion)
 		pipe.HSetNX(ctx, keyMeta, "partitions", s.partitions)
-		got := pipe.HMGet(ctx, keyMeta, "version", "partitions")
+		got := pipe.HMGet(ctx, keyMeta, "version", "partitions", "implied")
 		_, err = pipe.Exec(ctx)
 		meta = got.Val()
 	}
@@ -102,8 +110,32 @@ func (s *Store) Ready(ctx context.Context) error {
 		}
 		s.partitions = n
 	}
+	s.implied = s.impliedFrom(ctx, meta[2])
 	s.ready.Store(true)
 	return nil
+}
+
+// impliedFrom reads from when on no log needs its first event. Where an older
+// release was here first, that is when it cannot come back any more.
+func (s *Store) impliedFrom(ctx context.Context, known any) int64 {
+	if known == nil {
+		now, err := s.rdb.Time(ctx).Result()
+		if err != nil {
+			return math.MaxInt64
+		}
+		pipe := s.rdb.TxPipeline()
+		pipe.HSetNX(ctx, keyMeta, "implied", millis(now.Add(upgradeGrace)))
+		got := pipe.HGet(ctx, keyMeta, "implied")
+		if _, err := pipe.Exec(ctx); err != nil { // Redis may be full, which the next process need not find
+			return math.MaxInt64
+		}
+		known = got.Val()
+	}
+	from, err := strconv.ParseInt(fmt.Sprint(known), 10, 64)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return from
 }
 
 // ensure is Ready in the way of every operation: one atomic load once it has

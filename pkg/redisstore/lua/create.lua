@@ -1,10 +1,11 @@
--- Accepts an execution: record, first event, indexes, idempotency key, place in line, or nothing at all.
+-- Accepts an execution: record, indexes, idempotency key, place in line, or nothing at all.
 -- Put after a function line(KEYS, ARGV), which hands it to the workers.   KEYS[2...] for that function
 -- ARGV[3] spec JSON   ARGV[4] queue   ARGV[5] name   ARGV[6] delay ms
 -- ARGV[7] limit on queued executions of this partition, 0 for none
 -- ARGV[8] webhook url or ''   ARGV[9] idempotency key's hash or ''   ARGV[10] hash of the spec   ARGV[11] its TTL ms
--- ARGV[12] nonce of this call   ARGV[13] ms that it may wait in line, 0 = for ever   ARGV[14] how many labels
--- ARGV[15...] labels as k=v, then what is for line
+-- ARGV[12] nonce of this call   ARGV[13] ms that it may wait in line, 0 = for ever
+-- ARGV[14] until when (ms) releases may run that need the first event in the log   ARGV[15] how many labels
+-- ARGV[16...] labels as k=v, then what is for line
 -- Returns {'new', created, place in the partition's line, 1 if line did its work} | {'known', id} | {'reused'} | {'full', queued}
 local idem = prefix .. 'idem:' .. ARGV[9]
 if ARGV[9] ~= '' then
@@ -34,13 +35,16 @@ wait(ARGV[4], eligible)
 redis.call('ZADD', prefix .. 'status:queued', created, id)
 redis.call('ZADD', prefix .. 'name:' .. ARGV[5], created, id)
 if tonumber(ARGV[13]) > 0 then redis.call('ZADD', prefix .. 'late', int(eligible + tonumber(ARGV[13])), id) end
-local labels = tonumber(ARGV[14])
-for i = 15, 14 + labels do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], created, id) end
+local labels = tonumber(ARGV[15])
+for i = 16, 15 + labels do redis.call('ZADD', prefix .. 'label:' .. ARGV[i], created, id) end
 if ARGV[9] ~= '' then redis.call('SET', idem, id .. ' ' .. ARGV[10], 'PX', ARGV[11]) end
--- The first event, with no bell: nobody can listen to an id that nobody has been told yet.
-redis.call('XADD', ev, '1-0', 'n', '1', 'enc', 'j', 'data',
-  '{"t":' .. created .. ',"a":0,"type":"status","data":{"status":"queued","queue":"' .. ARGV[4] .. '"}}')
--- A hundred thousand may wait. One that is taken soon is shrunk at its end.
-if waiting >= 1000 then shrink() end
-local lined = pcall(line, {unpack(KEYS, 2)}, {unpack(ARGV, 15 + labels)}) -- else somebody else must: it is accepted
+-- The first event is what the record says (first.go). Where it is written all the same it has no bell: nobody
+-- can listen to an id that nobody has been told yet.
+if now < tonumber(ARGV[14]) then
+  redis.call('XADD', ev, '1-0', 'n', '1', 'enc', 'j', 'data',
+    '{"t":' .. created .. ',"a":0,"type":"status","data":{"status":"queued","queue":"' .. ARGV[4] .. '"}}')
+  -- A hundred thousand may wait. One that is taken soon is shrunk at its end.
+  if waiting >= 1000 then shrink() end
+end
+local lined = pcall(line, {unpack(KEYS, 2)}, {unpack(ARGV, 16 + labels)}) -- else somebody else must: it is accepted
 return {'new', created, place(), lined and '1' or '0'}
