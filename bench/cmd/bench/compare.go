@@ -55,7 +55,11 @@ func compare(w io.Writer, before, after *result) (worse int) {
 		if said == "WORSE" {
 			worse++
 		}
-		t = append(t, []string{j.What, show(o.Summary), show(j.Summary), number(j.Median / o.Median), said})
+		ratio := "" // of what is to be nothing, and was
+		if o.Median != 0 {
+			ratio = number(j.Median / o.Median)
+		}
+		t = append(t, []string{j.What, show(o.Summary), show(j.Summary), ratio, said})
 	}
 	t.write(w)
 	return worse

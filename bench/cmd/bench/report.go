@@ -23,7 +23,9 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report RESULT...",
 		Short: "Write the tables of results into docs/performance.md, so that no number is typed by hand",
-		Args:  cobra.MinimumNArgs(1),
+		Long: "Write the tables of results into docs/performance.md, so that no number is typed by hand.\n" +
+			"All between the two marks is replaced: name the result of bench growth too, or its tables are gone.",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var text bytes.Buffer
 			var runs []*result
