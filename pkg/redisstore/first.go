@@ -1,9 +1,11 @@
 package redisstore
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,25 +19,35 @@ import (
 // bornFields are those of a record that event 1 is made of.
 var bornFields = []string{"created", "queue"}
 
-// firstOf is the entry of event 1, of bornFields. It is none where the record has been taken out by hand.
-func firstOf(id execution.ID, record *redis.SliceCmd) ([]entry, error) {
+// beginning is what a record of that kind (TYPE) has of the log: all of it where it is folded whole, and of bornFields
+// the entry of event 1, which is none where the record has been taken out by hand. Who does not ask for event 1 has no born.
+func (s *Store) beginning(ctx context.Context, id execution.ID, kind string, born *redis.SliceCmd) (first []entry, f folded, err error) {
+	switch kind {
+	case "none":
+		return nil, f, gone(id)
+	case "string":
+		if f, err = s.getFolded(ctx, id); err != nil || born == nil {
+			return nil, f, err
+		}
+		var spec struct{ Queue string }
+		if err := json.Unmarshal([]byte(f.fields["spec"]), &spec); err != nil {
+			return nil, f, fmt.Errorf("record %s holds a spec that cannot be read: %w", id, err)
+		}
+		first, err = firstEntry(id, f.fields["created"], spec.Queue)
+		return first, f, err
+	}
+	if born == nil {
+		return nil, f, nil
+	}
 	var values [2]string
-	for i, v := range record.Val() {
+	for i, v := range born.Val() {
 		values[i], _ = v.(string)
 	}
 	if values[0] == "" {
-		return nil, nil
+		return nil, f, nil
 	}
-	return firstEntry(id, values[0], values[1])
-}
-
-// first is firstOf, of a folded record.
-func (f folded) first(id execution.ID) ([]entry, error) {
-	var spec struct{ Queue string }
-	if err := json.Unmarshal([]byte(f.fields["spec"]), &spec); err != nil {
-		return nil, fmt.Errorf("record %s holds a spec that cannot be read: %w", id, err)
-	}
-	return firstEntry(id, f.fields["created"], spec.Queue)
+	first, err = firstEntry(id, values[0], values[1])
+	return first, f, err
 }
 
 func firstEntry(id execution.ID, created, queue string) ([]entry, error) {
@@ -50,6 +62,6 @@ func firstEntry(id execution.ID, created, queue string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	event, err := json.Marshal(jsonEvent{T: at, Type: execution.EventStatus, Data: data})
-	return []entry{{first: 1, last: 1, enc: encJSON, data: string(event)}}, err
+	e := execution.Event{Type: execution.EventStatus, Time: time.UnixMilli(at), Data: data}
+	return []entry{{first: 1, last: 1, enc: encBatch, data: string(execution.AppendEvent(nil, &e))}}, nil
 }

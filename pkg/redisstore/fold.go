@@ -64,7 +64,7 @@ func (s *Store) toFold(ctx context.Context, p string) (now time.Time, ids []stri
 	}
 	now = clock.Val()
 	if from.Val() == "" { // an older release was here first, and may still be
-		return now, nil, wrap("write "+keyMeta, s.rdb.HSetNX(ctx, keyMeta, "folds", millis(now.Add(upgradeGrace))).Err())
+		return now, nil, s.beginGrace(ctx, "folds", now)
 	}
 	if now.Before(fromMillis(from.Val())) {
 		return now, nil, nil

@@ -118,25 +118,17 @@ func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cu
 	if err := exceptFolded(pipe.Exec(ctx)); err != nil {
 		return nil, false, wrap("read events", err)
 	}
-	var first []entry
-	var f folded
-	switch kind.Val() {
-	case "none":
-		return nil, false, gone(id)
-	case "string":
-		if f, err = s.getFolded(ctx, id); err == nil && begins {
-			first, err = f.first(id)
-		}
-	default:
-		if begins {
-			first, err = firstOf(id, born)
-		}
-	}
+	first, f, err := s.beginning(ctx, id, kind.Val(), born)
 	if err != nil || f.whole {
 		return append(first, f.after(after)...), false, err
 	}
-	more = len(stored.Val()) == int(count)
-	for i, m := range stored.Val() {
+	found, more, err = s.unfolded(ctx, id, after, stored.Val(), sealed.Val())
+	return append(first, found...), more || len(stored.Val()) == int(count), err
+}
+
+// unfolded is entries of a log that is in stream and archive.
+func (s *Store) unfolded(ctx context.Context, id execution.ID, after execution.Cursor, stored []redis.XMessage, sealed []string) (found []entry, more bool, err error) {
+	for i, m := range stored {
 		e, err := entryOf(m)
 		if err != nil {
 			return nil, false, fmt.Errorf("execution %s: %w", id, err)
@@ -147,15 +139,15 @@ func (s *Store) entries(ctx context.Context, id execution.ID, after execution.Cu
 		}
 		found = append(found, e)
 	}
-	if len(sealed.Val()) == 0 || len(found) > 0 && found[0].first <= after+1 {
-		return append(first, found...), more, nil
+	if len(sealed) == 0 || len(found) > 0 && found[0].first <= after+1 {
+		return found, more, nil
 	}
-	ref, err := parseSegmentRef(sealed.Val()[0])
+	ref, err := parseSegmentRef(sealed[0])
 	if err != nil || len(found) > 0 && found[0].first < ref.first {
-		return append(first, found...), more, err
+		return found, more, err
 	}
 	found, err = s.archived(ctx, id, ref, after)
-	return append(first, found...), true, err
+	return found, true, err
 }
 
 // open decodes one entry and drops what the reader has seen. A hole before it

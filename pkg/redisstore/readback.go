@@ -67,18 +67,7 @@ func (s *Store) entriesBack(ctx context.Context, id execution.ID, before executi
 	if err := exceptFolded(pipe.Exec(ctx)); err != nil {
 		return nil, wrap("read events", err)
 	}
-	var first []entry
-	var f folded
-	switch kind.Val() {
-	case "none":
-		return nil, gone(id)
-	case "string":
-		if f, err = s.getFolded(ctx, id); err == nil {
-			first, err = f.first(id)
-		}
-	default:
-		first, err = firstOf(id, born)
-	}
+	first, f, err := s.beginning(ctx, id, kind.Val(), born)
 	if err != nil || f.whole {
 		return behind(first, entriesBefore(f.log, before)), err
 	}

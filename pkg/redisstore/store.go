@@ -120,22 +120,21 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) impliedFrom(ctx context.Context, known any) int64 {
 	if known == nil {
 		now, err := s.rdb.Time(ctx).Result()
-		if err != nil {
+		if err != nil || s.beginGrace(ctx, "implied", now) != nil { // Redis may be full, which the next process need not find
 			return math.MaxInt64
 		}
-		pipe := s.rdb.TxPipeline()
-		pipe.HSetNX(ctx, keyMeta, "implied", millis(now.Add(upgradeGrace)))
-		got := pipe.HGet(ctx, keyMeta, "implied")
-		if _, err := pipe.Exec(ctx); err != nil { // Redis may be full, which the next process need not find
-			return math.MaxInt64
-		}
-		known = got.Val()
+		return millis(now.Add(upgradeGrace))
 	}
 	from, err := strconv.ParseInt(fmt.Sprint(known), 10, 64)
 	if err != nil {
 		return math.MaxInt64
 	}
 	return from
+}
+
+// beginGrace notes when what a field of meta stands for begins on a Redis that an older release has used.
+func (s *Store) beginGrace(ctx context.Context, field string, now time.Time) error {
+	return wrap("write "+keyMeta, s.rdb.HSetNX(ctx, keyMeta, field, millis(now.Add(upgradeGrace))).Err())
 }
 
 // ensure is Ready in the way of every operation: one atomic load once it has
