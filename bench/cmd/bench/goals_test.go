@@ -162,7 +162,7 @@ func TestAReportReplacesOnlyWhatIsBetweenTheMarks(t *testing.T) {
 	}
 	write("before\n" + reportBegins + "\nold\n" + reportEnds + "\nafter\n")
 	for range 2 {
-		if err := rewrite(file, []byte("new\n")); err != nil {
+		if err := replace(file, reportBegins, reportEnds, []byte("new\n")); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := os.ReadFile(file); string(got) != "before\n"+reportBegins+"\nnew\n"+reportEnds+"\nafter\n" {
@@ -170,7 +170,7 @@ func TestAReportReplacesOnlyWhatIsBetweenTheMarks(t *testing.T) {
 		}
 	}
 	write("no marks")
-	if err := rewrite(file, []byte("new\n")); err == nil {
+	if err := replace(file, reportBegins, reportEnds, []byte("new\n")); err == nil {
 		t.Error("a document without marks was rewritten")
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,10 +13,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// What is between these two lines of a document is written by this program.
+// What is between two such lines of a document is written by this program: series (of bench growth) between the
+// second two, so that who has only others keeps them.
 const (
 	reportBegins = "<!-- bench report: from here -->"
 	reportEnds   = "<!-- bench report: to here -->"
+	growthBegins = "<!-- bench growth: from here -->"
+	growthEnds   = "<!-- bench growth: to here -->"
 )
 
 func reportCommand() *cobra.Command {
@@ -23,39 +27,49 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report RESULT...",
 		Short: "Write the tables of results into docs/performance.md, so that no number is typed by hand",
-		Long: "Write the tables of results into docs/performance.md, so that no number is typed by hand.\n" +
-			"All between the two marks is replaced: name the result of bench growth too, or its tables are gone.",
-		Args: cobra.MinimumNArgs(1),
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var text bytes.Buffer
-			var runs []*result
+			var runs, grown []*result
 			for _, name := range args {
 				res, err := loadResult(name)
 				if err != nil {
 					return err
 				}
-				runs = append(runs, res)
+				if len(res.Series) > 0 {
+					grown = append(grown, res)
+				} else {
+					runs = append(runs, res)
+				}
 			}
-			reportAll(&text, runs)
-			return rewrite(file, text.Bytes())
+			return errors.Join(rewrite(file, reportBegins, reportEnds, runs), rewrite(file, growthBegins, growthEnds, grown))
 		},
 	}
 	c.Flags().StringVarP(&file, "output", "o", file, "the document with the marks between which the tables go")
 	return c
 }
 
-// rewrite replaces what is between the marks.
-func rewrite(file string, section []byte) error {
+// rewrite puts results, if there are any, between two marks.
+func rewrite(file, begins, ends string, results []*result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	var text bytes.Buffer
+	reportAll(&text, results)
+	return replace(file, begins, ends, text.Bytes())
+}
+
+// replace replaces what is between the marks.
+func replace(file, begins, ends string, section []byte) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := bytes.Cut(old, []byte(reportBegins+"\n"))
-	_, after, too := bytes.Cut(rest, []byte(reportEnds))
+	before, rest, ok := bytes.Cut(old, []byte(begins+"\n"))
+	_, after, too := bytes.Cut(rest, []byte(ends))
 	if !ok || !too {
-		return fmt.Errorf("%s has no lines %q and %q", file, reportBegins, reportEnds)
+		return fmt.Errorf("%s has no lines %q and %q", file, begins, ends)
 	}
-	return os.WriteFile(file, slices.Concat(before, []byte(reportBegins+"\n"), section, []byte(reportEnds), after), 0o644)
+	return os.WriteFile(file, slices.Concat(before, []byte(begins+"\n"), section, []byte(ends), after), 0o644)
 }
 
 // reportAll is several results in Markdown: of those with goals, how they compare and the last one whole.
