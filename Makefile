@@ -84,9 +84,9 @@ test-monitoring: redis chromium ## Test the dashboard in a real browser, on a re
 	@$(call loud,command -v chromium,the tests of the dashboard in a browser: chromium is missing (apt-get install chromium))
 	cd monitoring && go test -tags $(TAGS) -timeout 10m .
 
-# Most of each fault's test is waiting, so two cores bear a few at once. Built as make build does,
+# Most of each fault's test is waiting, so two cores bear many at once. Built as make build does,
 # and run in its own folder, where go test does not hide what tells of skips.
-FAULTS_AT_ONCE ?= 4
+FAULTS_AT_ONCE ?= 8
 
 .PHONY: faults
 faults: redis ## Cause every fault, one by one, and check the whole history (FAULTS=long: outages of minutes too; RUN=name)
