@@ -29,6 +29,9 @@ build-%:
 monitoring: ## Build bin/monitoring, Asynq's dashboard for operators (a module of its own)
 	@cd monitoring && CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o ../bin/monitoring .
 
+# Many tests wait for most of their time: more of a package's run at once than there are cores.
+TESTS_AT_ONCE ?= 4
+
 .PHONY: test
 test: redis python chromium ## Run every test, those within a process with the race detector (PKGS=./pkg/...: some of them)
 	@$(call loud,docker info,the tests on containers: Docker does not answer)
@@ -40,10 +43,10 @@ test: redis python chromium ## Run every test, those within a process with the r
 	@$(call loud,command -v promtool,Prometheus' own check of its alerts: promtool is missing (apt-get install prometheus))
 	@echo "not run here: the single faults (make faults), but for three quick ones at most"
 	@mkdir -p .cache && go list -tags $(TAGS) $(or $(PKGS),./...) >.cache/packages
-	grep -v /longhaul/test/ .cache/packages | xargs -r go test -race -tags $(TAGS) -timeout 20m
+	grep -v /longhaul/test/ .cache/packages | xargs -r go test -race -tags $(TAGS) -parallel $(TESTS_AT_ONCE) -timeout 20m
 	@# What test/ tries are programs as they are shipped, where the detector sees nothing. Containers come last:
 	@# they change the machine's networks, at which a browser drops all its lines.
-	grep /longhaul/test/ .cache/packages | grep -v /container | xargs -r go test -tags $(TAGS) -timeout 20m
+	grep /longhaul/test/ .cache/packages | grep -v /container | xargs -r go test -tags $(TAGS) -parallel $(TESTS_AT_ONCE) -timeout 20m
 	grep /longhaul/test/container .cache/packages | xargs -r go test -tags $(TAGS) -timeout 20m
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi

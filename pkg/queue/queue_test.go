@@ -233,6 +233,7 @@ func TestStoppingWaitsForHandlersAndGivesNothingBack(t *testing.T) {
 // The contract with Asynq 0.26 that the wake hook relies on: an idle worker asks
 // Redis little, and a task is picked up by a wake and not by polling.
 func TestAnIdleServerAsksLittleAndWakesAtOnce(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t)
 	rdb := dial(t, srv.URL)
 	q := queue.New(rdb)
@@ -312,6 +313,7 @@ func watchTakes(t *testing.T, rdb redis.UniversalClient) (count func() int) {
 
 // The contract with Asynq 0.26 that the lease hook relies on.
 func TestAsynqsLeasesAreRenewedGenerously(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t)
 	rdb := dial(t, srv.URL)
 	q := queue.New(rdb)
@@ -366,6 +368,7 @@ func TestTheDashboardsCancelButtonIsHeard(t *testing.T) {
 // The contract with Asynq 0.26 that holding back relies on: it dequeues one task
 // at a time, through the client that it was given.
 func TestAServerThatHoldsBackTakesNothing(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t)
 	q := queue.New(dial(t, srv.URL))
 	var mu sync.Mutex
@@ -414,6 +417,7 @@ func TestAServerThatHoldsBackTakesNothing(t *testing.T) {
 }
 
 func TestLiveWorkersAreListedWithTheirSlots(t *testing.T) {
+	t.Parallel()
 	url := redistest.Start(t).URL
 	q := queue.New(dial(t, url))
 	entered, leave := make(chan struct{}), make(chan struct{})

@@ -145,6 +145,7 @@ func TestASlotGivenBackIsTakenAndNoMore(t *testing.T) {
 // A task that Asynq cannot read never reaches a handler: it must not cost its
 // slot for good.
 func TestATaskThatCannotBeReadCostsNoSlot(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t)
 	rdb := dial(t, srv.URL)
 	q := queue.New(rdb)

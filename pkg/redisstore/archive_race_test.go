@@ -79,6 +79,7 @@ func tidied(st *redisstore.Store) <-chan error {
 }
 
 func TestTwoPackersOfOneLogLoseNothing(t *testing.T) {
+	t.Parallel()
 	st, srv := redistest.Store(t, redisstore.Options{})
 	rdb := client(t, srv)
 	id := noisyLog(t, st, 5000)
@@ -173,6 +174,7 @@ func TestAMoveThatRetentionOvertakesLeavesNothingInTheArchive(t *testing.T) {
 
 // A slow store must cost what it cannot take, not all that it takes.
 func TestEverySegmentThatTheArchiveTakesCounts(t *testing.T) {
+	t.Parallel()
 	archive := &slowShelf{shelf: newShelf(), wait: func(int64) { <-time.After(100 * time.Millisecond) }}
 	st, srv := redistest.Store(t, redisstore.Options{LogBytes: 256 << 10, Archive: archive})
 	w, rdb := sealer(t, st), client(t, srv)

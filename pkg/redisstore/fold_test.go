@@ -204,8 +204,9 @@ func write(t *testing.T, st *redisstore.Store, rng *rand.Rand, l execution.Lease
 }
 
 func TestEveryReaderSeesAFoldedExecutionAsItWas(t *testing.T) {
+	t.Parallel()
 	for _, partitions := range []int{1, 3} {
-		const n = 120
+		const n = 64
 		st, srv := redistest.Store(t, redisstore.Options{Partitions: partitions, FoldAfter: time.Nanosecond})
 		rdb := client(t, srv)
 		all := shapes(t, st, rand.New(rand.NewPCG(5, uint64(partitions))), n)
@@ -271,6 +272,7 @@ func sameAnswers(t *testing.T, st *redisstore.Store, s shape, live execution.Lea
 }
 
 func TestAFoldedExecutionLeavesNothingWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
 	for _, partitions := range []int{1, 3} {
 		st, srv := redistest.Store(t, redisstore.Options{Partitions: partitions, FoldAfter: time.Nanosecond, Retention: 3 * time.Second, IdempotencyTTL: time.Millisecond})
 		rdb := client(t, srv)
@@ -316,6 +318,7 @@ func TestAFoldedExecutionLeavesNothingWhenItsTimeIsOver(t *testing.T) {
 
 // In pages as in one sorted set, whatever the order in which executions end.
 func TestListsOfFoldedExecutionsAreInOrderAndWhole(t *testing.T) {
+	t.Parallel()
 	st, srv := redistest.Store(t, redisstore.Options{FoldAfter: time.Nanosecond, Retention: time.Hour})
 	rdb := client(t, srv)
 	const n = 1500
@@ -389,6 +392,7 @@ func TestListsOfFoldedExecutionsAreInOrderAndWhole(t *testing.T) {
 }
 
 func TestAFinishedExecutionTakesAtMost700BytesOfRedis(t *testing.T) {
+	t.Parallel()
 	for _, lines := range []int{0, 4} {
 		srv := redistest.Start(t)
 		st := redistest.Open(t, srv, redisstore.Options{FoldAfter: time.Nanosecond})
@@ -454,6 +458,7 @@ func usedMemory(t *testing.T, rdb redis.UniversalClient) (used int64) {
 }
 
 func TestFoldingBesideEverythingElseLosesNothing(t *testing.T) {
+	t.Parallel()
 	archive := newShelf()
 	srv := redistest.Start(t)
 	open := func() *redisstore.Store {
@@ -462,7 +467,7 @@ func TestFoldingBesideEverythingElseLosesNothing(t *testing.T) {
 	st := open()
 	rdb := client(t, srv)
 	rng := rand.New(rand.NewPCG(3, 3))
-	for round := range 8 {
+	for round := range 4 {
 		all := shapes(t, st, rng, 60)
 		before := make([]seen, len(all))
 		for i, s := range all {

@@ -160,6 +160,7 @@ func TestAnInterruptedEngineGoesOnWhereItStoppedOnAnotherWorker(t *testing.T) {
 
 // The example that the documentation shows, as it stands there.
 func TestTheExampleOfACheckpointRunsAsShown(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/engines.md")
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +244,7 @@ func TestACheckpointLeftOnDiskIsSavedByTheNextWorkerThere(t *testing.T) {
 }
 
 func TestAStoreThatHangsDoesNotCostTheOutcome(t *testing.T) {
+	t.Parallel()
 	files := newShared(t)
 	w := newWorker(t, files.every(0))
 	free := make(chan struct{})
@@ -270,6 +272,7 @@ func TestAStoreThatHangsDoesNotCostTheOutcome(t *testing.T) {
 }
 
 func TestWithoutAnotherAttemptNothingIsSaved(t *testing.T) {
+	t.Parallel()
 	files := newShared(t)
 	w := newWorker(t, files.every(20*time.Millisecond))
 	ids := []execution.ID{
@@ -312,6 +315,7 @@ func TestWhatIsNotKeptIsToldOnce(t *testing.T) {
 
 // The disk fills up while a checkpoint is restored: a file is where its folder must be made.
 func TestARestoreThatFindsNoRoomGoesBackInLine(t *testing.T) {
+	t.Parallel()
 	files := newShared(t)
 	first := newWorker(t, files.every(0))
 	id := first.submit(steps(100), requeue)

@@ -73,6 +73,7 @@ func status(t *testing.T, store *redisstore.Store, id execution.ID) execution.St
 }
 
 func TestALostWorkersExecutionsEndOrGoBackInLine(t *testing.T) {
+	t.Parallel()
 	store, _ := redistest.Store(t, redisstore.Options{LeaseTicks: 2})
 	l := &line{states: map[execution.ID]queue.State{}}
 	fail := place(t, store, nil)
@@ -112,6 +113,7 @@ func TestALostWorkersExecutionsEndOrGoBackInLine(t *testing.T) {
 }
 
 func TestATaskThatAsynqLostIsDispatchedAgain(t *testing.T) {
+	t.Parallel()
 	store, _ := redistest.Store(t, redisstore.Options{})
 	l := &line{states: map[execution.ID]queue.State{}}
 	missing, waiting, late := place(t, store, nil), place(t, store, nil), place(t, store, nil)

@@ -388,6 +388,7 @@ func TestAColdStartOfAWarmEngineIsToldBeforeItsFirstLine(t *testing.T) {
 var idleScripts = scripts{secrets: []string{"hunter2-very-secret"}, stalled: 700 * time.Millisecond, progress: 8 * time.Second}
 
 func TestASilentEngineIsToldOfAndOneWithoutProgressIsEnded(t *testing.T) {
+	t.Parallel()
 	w := newWorker(t, func(o *runner.Options) { o.MetricsEvery = 150 * time.Millisecond }) // which no clock hears
 	id := w.submit(`echo '{"type":"progress","percent":1}' >&3; echo once; while :; do sleep 0.1; done`, nil)
 	r := w.start(id)()
@@ -535,6 +536,7 @@ func TestADrainInterruptsAndSettles(t *testing.T) {
 }
 
 func TestAnOutageOfRedisKillsNobodyAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	w := workerOn(t, redistest.Open(t, srv, redisstore.Options{LeaseTicks: 3}), srv, nil)
 	id := w.submit(`for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.1; done`, nil)
@@ -552,6 +554,7 @@ func TestAnOutageOfRedisKillsNobodyAndLosesNothing(t *testing.T) {
 }
 
 func TestAnOutcomeThatRedisDidNotTakeInTimeIsSettledByTheNextWorkerOnTheDisk(t *testing.T) {
+	t.Parallel()
 	srv := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	store := redistest.Open(t, srv, redisstore.Options{LeaseTicks: 30})
 	folder := t.TempDir()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestThePythonClientAgainstTheSystem(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "LONGHAUL_REQUIRE_PYTHON", "python3")
 	s := newStage(t)
 	api, err := url.Parse(s.url)
@@ -27,8 +28,7 @@ func TestThePythonClientAgainstTheSystem(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("LONGHAUL_TEST_TLS_URL", tls.URL)
-	t.Setenv("LONGHAUL_TEST_TLS_CA", ca)
+	s.vars = []string{"LONGHAUL_TEST_TLS_URL=" + tls.URL, "LONGHAUL_TEST_TLS_CA=" + ca}
 	s.suite("sdk/python", "python3", "-W", "error", "-m", "unittest", "discover", "-v", "-s", ".", "-t", ".")
 	s.mustHaveCut(20, 5)
 }

@@ -25,6 +25,7 @@ type stage struct {
 	*rig.System
 	url, cutURL string
 	cutter      *cutter
+	vars        []string // more of the environment of an SDK's own tests
 }
 
 const enginesYAML = `
@@ -58,6 +59,7 @@ func (s *stage) suite(folder, program string, args ...string) {
 	cmd := exec.CommandContext(s.T.Context(), program, args...)
 	cmd.Dir = filepath.Join(rig.Root(), folder)
 	cmd.Env = append(os.Environ(), "LONGHAUL_TEST_URL="+s.url, "LONGHAUL_TEST_CUT_URL="+s.cutURL, "LONGHAUL_TEST_TOKEN="+rig.Token)
+	cmd.Env = append(cmd.Env, s.vars...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.T.Fatalf("%s %v in %s: %v\n%s", program, args, folder, err, out)

@@ -18,6 +18,7 @@ import (
 // A worker that is told to stop takes nothing with it: the next one goes on after
 // the topics that are done.
 func TestTheTemplateGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "LONGHAUL_REQUIRE_PYTHON", "python3")
 	folder := filepath.Join(rig.Root(), "examples", "template")
 	catalog, err := os.ReadFile(filepath.Join(folder, "engines.yaml"))

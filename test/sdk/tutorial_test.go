@@ -38,6 +38,7 @@ func blocks(t *testing.T, document string) []block {
 // shows of their output must have come, and the files that it shows must be those
 // that are there, or are written.
 func TestTheTutorial(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "LONGHAUL_REQUIRE_PYTHON", "python3", "bash", "curl", "make")
 	mine := filepath.Join(rig.Root(), "mine")
 	if _, err := os.Stat(mine); err == nil {

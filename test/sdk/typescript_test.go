@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,37 +18,48 @@ import (
 	"github.com/longhaul/longhaul/test/rig"
 )
 
-// built installs what the TypeScript client is made with, from its lock file,
-// and compiles it. It gives the client's folder.
-func built(t *testing.T) string {
+// typescript is the folder of the TypeScript client.
+var typescript = filepath.Join(rig.Root(), "sdk", "typescript")
+
+// built compiles the TypeScript client, once for all tests.
+func built(t *testing.T) {
 	t.Helper()
 	rig.Need(t, "LONGHAUL_REQUIRE_NODE", "node", "npm")
-	folder := filepath.Join(rig.Root(), "sdk", "typescript")
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".bin", "openapi-typescript")); err != nil {
-		npm(t, folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	if err := compiled(); err != nil {
+		t.Fatal(err)
 	}
-	npm(t, folder, "run", "build")
-	return folder
 }
 
-func npm(t *testing.T, folder string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "npm", args...)
-	cmd.Dir = folder
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm %v: %v\n%s", args, err, out)
+// compiled also installs what the client is made with, from its lock file.
+var compiled = sync.OnceValue(func() error {
+	if _, err := os.Stat(filepath.Join(typescript, "node_modules", ".bin", "openapi-typescript")); err != nil {
+		if err := npm("ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
+			return err
+		}
 	}
+	return npm("run", "build")
+})
+
+func npm(args ...string) error {
+	cmd := exec.Command("npm", args...)
+	cmd.Dir = typescript
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm %v: %w\n%s", args, err, out)
+	}
+	return nil
 }
 
 func TestTheTypesOfTheTypeScriptClientAreThoseOfTheDocument(t *testing.T) {
-	folder := built(t)
+	built(t)
 	fresh := filepath.Join(t.TempDir(), "openapi.ts")
-	npm(t, folder, "exec", "--", "openapi-typescript", "../../api/openapi.yaml", "-o", fresh)
+	if err := npm("exec", "--", "openapi-typescript", "../../api/openapi.yaml", "-o", fresh); err != nil {
+		t.Fatal(err)
+	}
 	want, err := os.ReadFile(fresh)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(folder, "src", "openapi.ts"))
+	got, err := os.ReadFile(filepath.Join(typescript, "src", "openapi.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +69,7 @@ func TestTheTypesOfTheTypeScriptClientAreThoseOfTheDocument(t *testing.T) {
 }
 
 func TestTheTypeScriptClientInNode(t *testing.T) {
+	t.Parallel()
 	built(t)
 	s := newStage(t)
 	s.suite("sdk/typescript", "node", "--test", "--test-timeout=120000", "--test-reporter=spec", "tests/parts.test.mjs", "tests/live.test.mjs")
@@ -63,13 +77,14 @@ func TestTheTypeScriptClientInNode(t *testing.T) {
 }
 
 func TestTheTypeScriptClientInAPageOfChromium(t *testing.T) {
-	folder := built(t)
+	t.Parallel()
+	built(t)
 	chromium, err := rig.Chromium()
 	if err != nil {
 		rig.Missing(t, "LONGHAUL_REQUIRE_CHROMIUM", err.Error())
 	}
 	s := newStage(t)
-	pages := httptest.NewServer(http.FileServer(http.Dir(folder))) // another origin than the API's
+	pages := httptest.NewServer(http.FileServer(http.Dir(typescript))) // another origin than the API's
 	defer pages.Close()
 
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox) // tests may run as root
