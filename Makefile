@@ -47,7 +47,7 @@ test: redis python chromium ## Run every test, those within a process with the r
 	@# What test/ tries are programs as they are shipped, where the detector sees nothing. Containers come last:
 	@# they change the machine's networks, at which a browser drops all its lines.
 	grep /longhaul/test/ .cache/packages | grep -v /container | xargs -r go test -tags $(TAGS) -parallel $(TESTS_AT_ONCE) -timeout 20m
-	grep /longhaul/test/container .cache/packages | xargs -r go test -tags $(TAGS) -timeout 20m
+	grep /longhaul/test/container .cache/packages | xargs -r go test -tags $(TAGS) -parallel $(TESTS_AT_ONCE) -timeout 20m
 	@if command -v python3 >/dev/null; then for d in . voice-of-customer agent; do \
 	  (cd examples/$$d && python3 -m unittest discover -q -s tests) || exit 1; done; fi
 

@@ -47,6 +47,7 @@ func reasons(t *testing.T) []string {
 }
 
 func TestEachReasonHasWordsAndSaysWhatToChange(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	p := h.open("/console")
 	p.eval(`import(document.querySelector('script[type=module]').src.replace('app.js', 'execution-end.js')).then(m => { window.end = m })`)
@@ -70,6 +71,7 @@ func TestEachReasonHasWordsAndSaysWhatToChange(t *testing.T) {
 }
 
 func TestTheCardSaysWhatEndedIt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for _, c := range []struct {
 		name string

@@ -176,6 +176,7 @@ func TestAFileOfNothingButSignsIsShown(t *testing.T) {
 }
 
 func TestALineThatIsCutIsTakenUpWithoutAHole(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	dir := t.TempDir()
 	id := h.sh(`i=0; while [ ! -e ` + dir + `/stop ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done; echo last`)

@@ -74,6 +74,7 @@ json.dump({"lines": rate * seconds, "sum": sum.hexdigest()}, open(os.environ["EX
 `
 
 func TestALiveTailLosesAndDoublesNoLine(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	const rate = 1000
 	seconds := 10

@@ -13,6 +13,7 @@ func module(name string) string {
 }
 
 func TestTheStreamLosesAndDoublesNothingOverARestartOfTheServer(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	id := h.sh(`i=0; while [ $i -lt 200 ]; do echo "line $i"; i=$((i+1)); sleep 0.02; done`)
 	h.await(id, execution.Running)

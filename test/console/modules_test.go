@@ -89,12 +89,14 @@ func typeCheck(t *testing.T, change func(web string)) string {
 }
 
 func TestTheScriptsAgreeWithTheDocumentOfTheAPI(t *testing.T) {
+	t.Parallel()
 	if out := typeCheck(t, nil); out != "" {
 		t.Errorf("the console's scripts do not type-check:\n%s", out)
 	}
 }
 
 func TestTheTypeCheckSaysNo(t *testing.T) {
+	t.Parallel()
 	out := typeCheck(t, func(web string) {
 		wrong := "/** @param {import('./types').Execution} e */\nexport const wrong = e => e.execution_idd\n"
 		if err := os.WriteFile(filepath.Join(web, "wrong.js"), []byte(wrong), 0o600); err != nil {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestWorkersAndTheQueueShowWhoWorksAndWhoWaits(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	p := h.open("/console/queue")
 	p.wait(`document.body.innerText.includes('Nobody waits')`)
@@ -30,6 +31,7 @@ func TestWorkersAndTheQueueShowWhoWorksAndWhoWaits(t *testing.T) {
 }
 
 func TestAWorkerThatDrainsSaysSo(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	w := h.worker("worker-2", "MAX_CONCURRENT=9", "DRAIN_TIMEOUT=20s", "CANCEL_GRACE=15s")
 	p := h.open("/console/workers")
@@ -43,6 +45,7 @@ func TestAWorkerThatDrainsSaysSo(t *testing.T) {
 }
 
 func TestAServerThatIsAwayIsSaidAndComesBack(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.await(h.sh("echo hello"), execution.Completed)
 	p := h.open("/console")

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAKilledWorkerContainerIsNoticedAndItsWorkGoesElsewhere(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	doomed := s.worker("doomed", "MAX_CONCURRENT=2")
 	once := s.start("tick", `{"lines": 600, "pause_ms": 100}`, "fail")
@@ -30,6 +31,7 @@ func TestAKilledWorkerContainerIsNoticedAndItsWorkGoesElsewhere(t *testing.T) {
 }
 
 func TestAWorkerContainerThatIsStoppedDrainsAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	w := s.worker("worker-1", "DRAIN_TIMEOUT=6s", "CANCEL_GRACE=1s")
 	short := s.start("tick", `{"lines": 15, "pause_ms": 100}`, "fail")
@@ -49,6 +51,7 @@ func TestAWorkerContainerThatIsStoppedDrainsAndLeavesNothing(t *testing.T) {
 }
 
 func TestNothingOfAnEngineIsLeftInAContainer(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	w := s.worker("worker-1")
 	s.ends(s.start("orphans", "", ""), patience, execution.Completed, execution.ReasonExited)
@@ -68,6 +71,7 @@ func TestNothingOfAnEngineIsLeftInAContainer(t *testing.T) {
 }
 
 func TestEnginesGoOnWhileRedisIsPaused(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.worker("worker-1")
 	id := s.start("tick", `{"lines": 120, "pause_ms": 100}`, "fail")
@@ -86,6 +90,7 @@ func TestEnginesGoOnWhileRedisIsPaused(t *testing.T) {
 }
 
 func TestAWorkerCutOffFromTheNetworkForAMomentLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	w := s.worker("worker-1")
 	id := s.start("tick", `{"lines": 100, "pause_ms": 100}`, "fail")
@@ -98,6 +103,7 @@ func TestAWorkerCutOffFromTheNetworkForAMomentLosesNothing(t *testing.T) {
 }
 
 func TestAWorkerCutOffForLongIsGivenUpAndEndsItsEngine(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	w := s.worker("cut-off", "MAX_CONCURRENT=1")
 	id := s.start("tick", `{"lines": 250, "pause_ms": 100}`, "requeue")
@@ -130,6 +136,7 @@ func TestAWorkerCutOffForLongIsGivenUpAndEndsItsEngine(t *testing.T) {
 }
 
 func TestAnEngineThatTakesAllMemoryEndsForThatReason(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	w := s.workerWith("worker-1", []testcontainers.ContainerCustomizer{
 		testcontainers.WithHostConfigModifier(func(h *dockercontainer.HostConfig) {
