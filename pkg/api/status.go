@@ -49,7 +49,7 @@ type Execution struct {
 
 // Metrics is the data of a metrics event: what the engine uses, with all that it started.
 type Metrics struct {
-	CPUPercent  float64 `json:"cpu_percent" doc:"Since the sample before; 100 is one core" example:"132.5"`
+	CPUPercent  float64 `json:"cpu_percent" doc:"Since the sample before; 100 is one core. A sample within 0.1 s of another repeats its" example:"132.5"`
 	MemoryBytes int64   `json:"memory_bytes" doc:"Resident; pages that processes share count for each" example:"104857600"`
 	Processes   int     `json:"processes" doc:"0 in the last sample, when nothing was left" example:"3"`
 	CPUSeconds  float64 `json:"cpu_seconds" doc:"User and system, so far" example:"12.1"`

@@ -15,14 +15,20 @@ import (
 // costs nothing and has its sums in the outcome. It is no word of the engine's:
 // neither of its idle clocks hears it.
 type meter struct {
-	every time.Duration // METRICS_INTERVAL; 0: never
-	last  process.Usage
-	told  bool
+	every   time.Duration // METRICS_INTERVAL; 0: never
+	cpu     time.Duration // the largest sum so far
+	since   process.Usage // percent is counted from here on
+	percent float64       // of the last sample
+	told    bool
 }
+
+// shortest is the time over which a percentage is one: the kernel counts
+// processor time in steps of 10 ms, and the last sample comes when the engine ends.
+const shortest = 100 * time.Millisecond
 
 // start gives the instants to measure at; never, where it is off.
 func (m *meter) start(p *process.Process) (_ <-chan time.Time, stop func()) {
-	m.last = process.Usage{At: p.StartedAt()}
+	m.since = process.Usage{At: p.StartedAt()}
 	if m.every <= 0 {
 		return nil, func() {}
 	}
@@ -33,13 +39,13 @@ func (m *meter) start(p *process.Process) (_ <-chan time.Time, stop func()) {
 // take makes the next sample of what was measured. The sum of processor time
 // never falls, although the kernel's clocks for the living and the dead differ.
 func (m *meter) take(u process.Usage) execution.Metrics {
-	u.CPU = max(u.CPU, m.last.CPU)
-	sample := execution.Metrics{MemoryBytes: u.Memory, Processes: u.Processes, CPUSeconds: round(u.CPU.Seconds(), 100)}
-	if passed := u.At.Sub(m.last.At); passed > 0 {
-		sample.CPUPercent = round(100*float64(u.CPU-m.last.CPU)/float64(passed), 10)
+	u.CPU = max(u.CPU, m.cpu)
+	if passed := u.At.Sub(m.since.At); passed >= shortest {
+		m.percent = round(100*float64(u.CPU-m.since.CPU)/float64(passed), 10)
+		m.since = u
 	}
-	m.last, m.told = u, true
-	return sample
+	m.cpu, m.told = u.CPU, true
+	return execution.Metrics{CPUPercent: m.percent, MemoryBytes: u.Memory, Processes: u.Processes, CPUSeconds: round(u.CPU.Seconds(), 100)}
 }
 
 func round(v, parts float64) float64 { return math.Round(v*parts) / parts }

@@ -893,7 +893,7 @@ export interface components {
         Metrics: {
             /**
              * Format: double
-             * @description Since the sample before; 100 is one core
+             * @description Since the sample before; 100 is one core. A sample within 0.1 s of another repeats its
              * @example 132.5
              */
             cpu_percent: number;
