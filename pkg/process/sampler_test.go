@@ -40,20 +40,18 @@ func TestMemoryOfSeveralIsSummed(t *testing.T) {
 
 func TestSamplesBecomeRarer(t *testing.T) {
 	t.Parallel()
-	start := time.Now()
-	s := newSampler(start)
-	last := time.Duration(0)
+	s := newSampler(time.Now())
+	want := firstSample
 	for range 8 {
 		at := s.next
 		s.sample(at)
-		pause := s.next.Sub(at)
-		if pause < last || pause < firstSample {
-			t.Errorf("%v after a pause of %v", pause, last)
+		want = min(2*want, longestSample)
+		if pause := s.next.Sub(at); pause < want { // longer where looking takes long
+			t.Errorf("a pause of %v, want %v", pause, want)
 		}
-		last = min(pause, longestSample) // longer if looking takes long
 	}
-	if last != longestSample {
-		t.Errorf("after all, %v", last)
+	if s.interval != longestSample {
+		t.Errorf("after all, %v", s.interval)
 	}
 }
 
