@@ -32,7 +32,7 @@ func API(ctx context.Context, cfg *config.Config, log *slog.Logger, listening fu
 		return err
 	}
 	defer flush(ctx, traces)
-	g := newGroup(ctx, log)
+	g := newGroup(ctx, log, p.away)
 	defer g.stop()
 
 	bells := p.store.NewBells(g.ctx, nil)

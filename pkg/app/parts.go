@@ -34,6 +34,7 @@ type parts struct {
 	internal  artifact.Store // the same place, for what is not among an execution's artifacts
 	metrics   *telemetry.Metrics
 	health    *health
+	away      func() bool // Redis did not answer when it was asked last
 	asynqLog  *slog.Logger
 }
 
@@ -124,7 +125,9 @@ func (f files) Delete(ctx context.Context, id execution.ID) error {
 // watch sets health up, and gives the parts a log that an outage does not fill.
 func (p *parts) watch(log *slog.Logger) {
 	p.health = newHealth(log, p.metrics)
-	line := calm{Handler: log.Handler(), health: p.health, redis: p.health.addRedis(p.store)}
+	server := p.health.addRedis(p.store)
+	p.away = func() bool { return p.health.wrong(server) }
+	line := calm{Handler: log.Handler(), health: p.health, redis: server}
 	p.log = slog.New(line)
 	line.all = true
 	p.asynqLog = slog.New(line)
@@ -166,19 +169,23 @@ func (p *parts) close() {
 	}
 }
 
+// stopPatience is how long a stop waits at a time for what may hang with Redis.
+const stopPatience = 500 * time.Millisecond
+
 // group runs the goroutines of a process that go on until it stops, and waits for them.
 type group struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	log    *slog.Logger
+	away   func() bool // as in parts
 }
 
 // newGroup detaches from ctx's end: a group stops when the stop order says so,
 // which is later than the signal.
-func newGroup(ctx context.Context, log *slog.Logger) *group {
+func newGroup(ctx context.Context, log *slog.Logger, away func() bool) *group {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	return &group{ctx: ctx, cancel: cancel, log: log}
+	return &group{ctx: ctx, cancel: cancel, log: log, away: away}
 }
 
 func (g *group) start(name string, run func(context.Context) error) {
@@ -189,9 +196,22 @@ func (g *group) start(name string, run func(context.Context) error) {
 	})
 }
 
+// stop does not wait for a Redis that is away: a command that is under way hears
+// of no end, and a platform kills who takes too long.
 func (g *group) stop() {
 	g.cancel()
-	g.wg.Wait()
+	ended := make(chan struct{})
+	go func() { g.wg.Wait(); close(ended) }()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-time.After(stopPatience):
+			if g.away() {
+				return
+			}
+		}
+	}
 }
 
 // keepers are what every replica runs, API and worker alike.

@@ -69,7 +69,7 @@ func Worker(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		},
 	})
 
-	g := newGroup(ctx, log)
+	g := newGroup(ctx, log, p.away)
 	drainProbes, err := p.probes(ctx, g)
 	if err != nil {
 		return errors.Join(err, run.Close())

@@ -27,6 +27,9 @@ const settleMargin = 3 * time.Second
 // saveMargin is kept back for writing to disk what Redis did not take.
 const saveMargin = time.Second
 
+// lastTry is what one command is waited for when that time is over.
+const lastTry = saveMargin / 2
+
 // settleLeast is given to settling even where DRAIN_TIMEOUT leaves nothing: the
 // engines are gone by then, and an answer from Redis is a matter of milliseconds.
 const settleLeast = 2 * time.Second

@@ -108,6 +108,12 @@ func newWorker(t *testing.T, change func(*runner.Options)) *worker {
 
 func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, change func(*runner.Options)) *worker {
 	t.Helper()
+	return workerWith(t, store, store, srv, change)
+}
+
+// workerWith writes through to, and reads what it wrote from store.
+func workerWith(t *testing.T, to runner.Store, store *redisstore.Store, srv *redistest.Server, change func(*runner.Options)) *worker {
+	t.Helper()
 	files, err := artifact.Open("file://"+t.TempDir(), artifact.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +128,7 @@ func workerOn(t *testing.T, store *redisstore.Store, srv *redistest.Server, chan
 	}
 	pool := process.NewPool(process.PoolConfig{Slots: o.Slots})
 	l := &line{states: map[execution.ID]queue.State{}}
-	r, err := runner.New(store, idleScripts, unready{pool}, files, l, o)
+	r, err := runner.New(to, idleScripts, unready{pool}, files, l, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -589,6 +595,51 @@ func TestAnOutcomeThatRedisDidNotTakeInTimeIsSettledByTheNextWorkerOnTheDisk(t *
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 { // its own
 		t.Errorf("left on disk: %v, %v", entries, err)
 	}
+}
+
+// silent takes everything but the outcome, of which it says nothing.
+type silent struct {
+	*redisstore.Store
+	asked chan struct{}
+	over  <-chan struct{}
+}
+
+func (s silent) Settle(context.Context, execution.Lease, redisstore.Settlement) (int, error) {
+	close(s.asked)
+	<-s.over
+	return 0, &execution.Error{Code: execution.Unavailable, Message: "it was too late"}
+}
+
+func TestADrainDoesNotWaitForARedisThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	store, srv := redistest.Store(t, redisstore.Options{LeaseTicks: 30})
+	folder := t.TempDir()
+	onDisk := func(o *runner.Options) { o.Workdir, o.DrainTimeout = folder, 3*time.Second }
+	over := make(chan struct{})
+	to := silent{store, make(chan struct{}), over}
+	first := workerWith(t, to, store, srv, onDisk)
+	id := first.submit(`echo ready; sleep 60`, nil)
+	wait := make(chan struct{})
+	go func() { first.Handle(context.Background(), id); close(wait) }()
+	first.awaitLog(id, "ready")
+	first.Drain()
+	<-to.asked
+	select {
+	case <-wait:
+	case <-time.After(processtest.Patience):
+		t.Error("it still waits for an answer")
+	}
+	if r := first.get(id); r.Status != execution.Running {
+		t.Errorf("it is %s", r.Status)
+	}
+	close(over)
+	<-wait
+	first.close()
+	second := workerOn(t, store, srv, onDisk)
+	if err := second.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(t, second.get(id), execution.Errored, execution.ReasonInterrupted, "")
 }
 
 func TestALivingWorkersFolderIsLeftAlone(t *testing.T) {

@@ -40,9 +40,11 @@ var errNotStored = errors.New("the end of the log is still on disk")
 func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	var dispatch int
 	step := a.spans.whole.Child("settle", time.Now())
-	err := a.r.retry(ctx, a.log, "settle", a.r.giveUp, func() (err error) {
-		dispatch, err = a.r.store.Settle(ctx, a.lease, s)
-		return err
+	err := a.r.retry(ctx, a.log, "settle", a.r.giveUp, func() error {
+		return a.r.within(func() (err error) {
+			dispatch, err = a.r.store.Settle(ctx, a.lease, s)
+			return err
+		})
 	})
 	step.End(failed(err))
 	if err != nil && !final(err) {
@@ -64,6 +66,31 @@ func (a *attempt) settle(ctx context.Context, s redisstore.Settlement) {
 	}
 	if err := a.r.tasks.Enqueue(ctx, execution.TicketFor(a.lease.ID, &a.spec, dispatch, s.Backoff)); err != nil {
 		a.log.WarnContext(ctx, "task not enqueued; the reaper will", "error", err)
+	}
+}
+
+// within is do, which a draining worker does not wait for when its time is over:
+// a command on a connection that says nothing takes seconds to fail. Redis may
+// still have obeyed it, as with any reply that is lost: to settle once more is
+// harmless.
+func (r *Runner) within(do func() error) error {
+	select {
+	case <-r.drain:
+	default:
+		return do()
+	}
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-r.giveUp:
+	}
+	select {
+	case err := <-done: // also of a first try that has only begun
+		return err
+	case <-time.After(lastTry):
+		return &execution.Error{Code: execution.Unavailable, Message: "Redis has not answered in the time of the drain"}
 	}
 }
 
